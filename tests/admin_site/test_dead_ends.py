@@ -119,7 +119,8 @@ def test_the_menu_has_every_page_that_one_may_open(client: Client, right: str) -
     # A page with tabs has these; the lists of mail and of webhooks have an entry each.
     for there in list(found):
         found |= set(links(client.get(there).content.decode()))
-    opened = {path: client.get(path) for path in places()}
+    left_out = [path for path in places() if path not in found]
+    opened = {path: client.get(path) for path in left_out}
     for answer in opened.values():
         answer.close()
-    assert [path for path, answer in opened.items() if answer.status_code == 200 and path not in found] == []
+    assert [path for path, answer in opened.items() if answer.status_code == 200] == []

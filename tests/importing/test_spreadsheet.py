@@ -227,8 +227,8 @@ def test_a_cut_off_file_is_refused_when_it_is_opened(keep: float) -> None:
 
 @pytest.mark.parametrize("blank", ["<row/>", '<row ht="20"><c s="1"/><c s="1"/></row>'])
 def test_blank_rows_at_the_end_are_not_read(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten million, ten times as many as a sheet can have, are looked at as bytes alone."""
-    many = (blank * 1_000_000).encode()
+    """Two million, twice as many as a sheet can have, are looked at as bytes alone."""
+    many = (blank * 200_000).encode()
     raw = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(with_part("")), "r") as old,
@@ -254,7 +254,7 @@ def test_blank_rows_at_the_end_are_not_read(blank: str, monkeypatch: pytest.Monk
     began = time.process_time()
     assert cells_of(raw.getvalue()) == [["5"]]
     assert read < 200_000
-    assert time.process_time() - began < 60
+    assert time.process_time() - began < 12
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,9 @@ def test_another_request_waits_little_beside_a_large_wrong_one(
         for thread in threads:
             thread.start()
         try:
-            until = time.monotonic() + 6
-            while time.monotonic() < until:
+            start = time.monotonic()
+            # Where four are judged within two seconds nobody holds the others up.
+            while (lasted := time.monotonic() - start) < 2 or (len(statuses) < 4 and lasted < 6):
                 began = time.monotonic()
                 assert client.post(ADD, json=record).status_code == 200
                 waits.append(time.monotonic() - began)

@@ -33,17 +33,24 @@ PAGE = "/admin/transactions/transaction/"
 BEHIND = "Read from a standby"
 
 
+@pytest.fixture(scope="module")
+def repeating(django_db_setup: None) -> Iterator[Standby]:
+    """A standby, which the tests of this module only hold up."""
+    with standby() as server:
+        yield server
+
+
 @pytest.fixture
-def follower(people: list[User]) -> Iterator[Standby]:
-    """A standby that knows the three users and T1, and hears of nothing that comes after."""
+def follower(people: list[User], repeating: Standby) -> Iterator[Standby]:
+    """It, once it knows the three users and T1; it hears of nothing that comes after."""
     take(record("T1", people[0], status="SUCCESS"))
     assert flush().stored == 1
-    with standby() as server:
-        server.has_caught_up()
-        server.ask("SELECT pg_wal_replay_pause()::text")
-        paused = lambda: server.ask("SELECT pg_get_wal_replay_pause_state()") == "paused"  # noqa: E731
-        wait_until(paused, PATIENCE_S, "the standby replays nothing")
-        yield server
+    repeating.has_caught_up()
+    repeating.ask("SELECT pg_wal_replay_pause()::text")
+    paused = lambda: repeating.ask("SELECT pg_get_wal_replay_pause_state()") == "paused"  # noqa: E731
+    wait_until(paused, PATIENCE_S, "the standby replays nothing")
+    yield repeating
+    repeating.ask("SELECT pg_wal_replay_resume()::text")
 
 
 @contextmanager
