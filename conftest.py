@@ -2,7 +2,7 @@
 
 import gc
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -32,11 +32,15 @@ hypothesis_settings.register_profile("suite", deadline=None, suppress_health_che
 hypothesis_settings.load_profile("suite")
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded stays: as in `asgi.py` the garbage collector need not walk through it."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded stays: as in `asgi.py` the garbage collector walks through it neither now nor later."""
+    gc.disable()
+    collected = yield
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    gc.enable()
+    return collected
 
 
 @pytest.fixture(scope="session", autouse=True)
