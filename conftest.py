@@ -19,6 +19,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
+from dev.test_cluster import DATABASE
 from dev.trio import Trio
 from dev.waiting import wait_until
 from tests.support.sentinels import in_use
@@ -133,8 +134,10 @@ def emptied_by_deletion() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """The suite's database, which goes once nobody is connected to it."""
+def django_db_setup(django_test_environment: None) -> Iterator[None]:
+    """The suite's database, which is in the cluster from the start, and goes with it."""
+    database.close()
+    database.settings_dict["NAME"] = settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"] = DATABASE
     yield
     for session in kept_sessions:
         session.close()
