@@ -180,18 +180,11 @@ def _runs(pid: int) -> bool:
 
 
 class PrivateRedis(PrivateServer):
-    """A Redis-compatible server that keeps every write it has acknowledged.
-
-    Without `synced` it does so through its own death, and not through a loss of power.
-    """
+    """A Redis-compatible server that keeps every write it has acknowledged."""
 
     name = "redis"
     socket_name = "redis.sock"
     stop_signal = signal.SIGTERM  # The same as SHUTDOWN: the append-only file is written out.
-
-    def __init__(self, directory: Path, log: Path | None = None, *, synced: bool = True) -> None:
-        super().__init__(directory, log)
-        self._synced = synced
 
     @property
     def url(self) -> str:
@@ -206,7 +199,7 @@ class PrivateRedis(PrivateServer):
             "daemonize": "no",
             # What "accepted" means: on the disk before the answer, and never evicted.
             "appendonly": "yes",
-            "appendfsync": "always" if self._synced else "no",
+            "appendfsync": "always",
             "no-appendfsync-on-rewrite": "no",
             "aof-load-truncated": "yes",
             "save": "",
@@ -224,10 +217,7 @@ class PrivateRedis(PrivateServer):
 
 
 class PrivatePostgres(PrivateServer):
-    """A PostgreSQL server with one empty database, `transactions_database`.
-
-    Without `synced` it keeps what it has committed through its own death, and not through a loss of power.
-    """
+    """A PostgreSQL server with one empty database, `transactions_database`."""
 
     name = "postgres"
     socket_name = ".s.PGSQL.5432"
@@ -235,9 +225,8 @@ class PrivatePostgres(PrivateServer):
     user = "transactions"
     database = "transactions_database"
 
-    def __init__(self, directory: Path, log: Path | None = None, *, synced: bool = True) -> None:
+    def __init__(self, directory: Path, log: Path | None = None) -> None:
         super().__init__(directory, log)
-        self._synced = synced
         self._cluster = self.directory / "cluster"
         self._account = "same"
 
@@ -308,15 +297,14 @@ class PrivatePostgres(PrivateServer):
             )
 
     def command(self) -> list[str]:
-        on_disk = "on" if self._synced else "off"
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self.directory}"',
             "unix_socket_permissions": "0700",
             # What "stored" means: on the disk before the commit is answered.
-            "fsync": on_disk,
+            "fsync": "on",
             "synchronous_commit": "on",
-            "full_page_writes": on_disk,
+            "full_page_writes": "on",
             "shared_buffers": "128MB",
             "max_wal_size": "2GB",
             "wal_compression": "on",

@@ -86,8 +86,8 @@ def _started(config: pytest.Config, settings: dict[str, str]) -> dict[str, str]:
     atexit.register(closing.close)
     directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
     closing.callback(shutil.rmtree, directory, ignore_errors=True)
-    postgres = PrivatePostgres(directory / "postgres", synced=False)
-    redis_server = PrivateRedis(directory / "redis", synced=False)
+    postgres = PrivatePostgres(directory / "postgres")
+    redis_server = PrivateRedis(directory / "redis")
     try:
         test_cluster.begin_with_copy(postgres.directory, config.rootpath / ".pytest_cache", settings)
     except ServerError as error:
