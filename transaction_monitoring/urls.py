@@ -25,6 +25,7 @@ def icon(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("api/", include("transactions.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
     path("admin/find/", include("transactions.admin_site.urls")),
@@ -41,7 +42,6 @@ urlpatterns = [
     re_path("^admin/r/", errors.nothing_here),
     path("admin/", admin.site.urls),
     path("favicon.ico", icon),
-    path("api/", include("transactions.urls")),
     re_path(r"^livez/?$", health.live, name="livez"),
     re_path(r"^readyz/?$", health.ready, name="readyz"),
     re_path(r"^metrics/?$", metrics, name="metrics"),

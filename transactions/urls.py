@@ -11,9 +11,14 @@ VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
 WEBHOOK = r"webhooks/(?P<id>[0-9]{1,18})"
 DELIVERY = WEBHOOK + r"/deliveries/(?P<delivery>[0-9]{1,18})"
 
+# Those that are called all the time come first: Django tries one after the other.
 urlpatterns = [
     re_path(r"^add-transaction/?$", transactions.AddTransaction.as_view(), name="add-transaction"),
     re_path(r"^add-transactions/?$", transactions.AddTransactions.as_view(), name="add-transactions"),
+    re_path(r"^transactions/?$", transactions.TransactionList.as_view(), name="transactions"),
+    re_path(r"^transactions/average/?$", transactions.TransactionAverages.as_view(), name="averages"),
+    re_path(r"^transactions/(?P<id>.+?)/?$", transactions.TransactionDetail.as_view(), name="transaction"),
+    re_path(r"^pipeline/?$", transactions.Pipeline.as_view(), name="pipeline"),
     re_path(r"^alerts/?$", alerts.Alerts.as_view(), name="alerts"),
     re_path(r"^alerts/bulk/?$", alerts.BulkStep.as_view(), name="alerts-bulk"),
     re_path(r"^alerts/counts/?$", alerts.AlertCounts.as_view(), name="alert-counts"),
@@ -32,7 +37,6 @@ urlpatterns = [
     ),
     re_path(r"^docs/?$", transactions.Docs.as_view(), name="docs"),
     re_path(r"^events/?$", webhooks.Events.as_view(), name="events"),
-    re_path(r"^pipeline/?$", transactions.Pipeline.as_view(), name="pipeline"),
     re_path(r"^rules/?$", rules.RuleList.as_view(), name="rules"),
     re_path(r"^rules/export/?$", rules.ExportRules.as_view(), name="export-rules"),
     re_path(r"^rules/import/?$", rules.ImportRules.as_view(), name="import-rules"),
@@ -57,9 +61,6 @@ urlpatterns = [
     re_path(r"^schema/?$", transactions.Schema.as_view(), name="schema"),
     re_path(r"^snoozes/?$", alerts.Snoozes.as_view(), name="snoozes"),
     re_path(r"^snoozes/(?P<id>[0-9]{1,18})/end/?$", alerts.EndSnooze.as_view(), name="end-snooze"),
-    re_path(r"^transactions/?$", transactions.TransactionList.as_view(), name="transactions"),
-    re_path(r"^transactions/average/?$", transactions.TransactionAverages.as_view(), name="averages"),
-    re_path(r"^transactions/(?P<id>.+?)/?$", transactions.TransactionDetail.as_view(), name="transaction"),
     re_path(r"^webhooks/?$", webhooks.Webhooks.as_view(), name="webhooks"),
     re_path(rf"^{WEBHOOK}/?$", webhooks.WebhookDetail.as_view(), name="webhook"),
     re_path(rf"^{WEBHOOK}/rotate/?$", webhooks.RotateWebhook.as_view(), name="rotate-webhook"),

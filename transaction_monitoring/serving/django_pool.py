@@ -50,6 +50,7 @@ from transactions.intake.fast_lane import ENDPOINTS
 from transactions.live.unsent import abort, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
+from transactions.views.plain_reads import PLAIN
 
 from .early_answers import address_in, header
 from .errors import AwayStore, unavailable
@@ -186,8 +187,14 @@ class DjangoPool(ASGIHandler):
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponse | StreamedAnswer:
         """In a thread: the whole of Django for one request. A `StreamedAnswer` has its first portion."""
         drop_ended_connections()
-        set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
+        plain = scope.get(PLAIN)
+        if plain is not None and (answer := plain.answer()) is not None:
+            body.close()
+            answer._handler_class = self.__class__
+            answer.close()
+            return cast("HttpResponse", answer)
+        set_script_prefix(get_script_prefix(scope))
         request, response = self.create_request(scope, body)
         if request is None:
             body.close()

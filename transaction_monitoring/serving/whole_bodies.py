@@ -95,6 +95,9 @@ def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
     async def whole(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
             return await application(scope, receive, send)
+        names = dict(scope["headers"])
+        if b"content-encoding" not in names and (b"content-length" in names or scope["method"] in BODILESS):
+            return await application(scope, receive, send)  # as nearly always: nothing more is looked at
         has_length, encoding, credentials = _framing(scope)
         if not encoding and (has_length or scope["method"] in BODILESS):
             return await application(scope, receive, send)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.core.signing import BadSignature, Signer
+from django.http import QueryDict
 from rest_framework import serializers
 
 from ..fields import WholeField
@@ -64,6 +65,15 @@ def page_of(
     """The page that `one_page` makes of rows, each as it is `shown`."""
     on_page, following = one_page(rows, limit, cursor)
     return Page([shown(row) for row in on_page], following)
+
+
+def next_address(address: str, asked: QueryDict, cursor: str | None) -> str | None:
+    """The address of the same call, asked as before, that begins at `cursor`; None without one."""
+    if cursor is None:
+        return None
+    query = asked.copy()
+    query["cursor"] = cursor
+    return f"{address}?{query.urlencode()}"
 
 
 def cursor_of(pages: str, place: list[Any]) -> str:

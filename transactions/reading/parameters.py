@@ -7,11 +7,13 @@ unknown one, whatever its value.
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.http import QueryDict
 from rest_framework import serializers
+from rest_framework.utils.serializer_helpers import BindingDict
 
 from .. import money, names
 from ..audit.actors import checked_reason
@@ -29,6 +31,13 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 class Parameters(serializers.Serializer[Asked]):
     """The parameters of one call, of this very class none. Of one given twice neither is preferred: 400."""
 
+    @property
+    def fields(self) -> BindingDict:
+        """Made once for each class, since to make them takes longer than to check what is asked. A field
+        keeps nothing of a question, and knows no serializer but the first.
+        """
+        return _fields_of(type(self))
+
     def to_internal_value(self, data: QueryDict) -> Any:
         twice = [name for name in data if len(data.getlist(name)) > 1]
         if wrong := self.faults(data, twice):
@@ -38,6 +47,15 @@ class Parameters(serializers.Serializer[Asked]):
     def faults(self, given: QueryDict, twice: Collection[str]) -> dict[str, list[str]]:
         """What is wrong with names that are given, by name; those of `twice` stand there more than once."""
         return names.faults("parameter", given, self.fields.keys(), twice)
+
+
+@cache
+def _fields_of(kind: type[Parameters[Any]]) -> BindingDict:
+    first = kind()
+    fields = BindingDict(first)
+    for name, field in first.get_fields().items():
+        fields[name] = field
+    return fields
 
 
 class TextField(serializers.Field[str, str, str, Any]):

@@ -34,7 +34,8 @@ def read_lane(application: ASGI3Application) -> ASGI3Application:
             scope["type"] != "http"
             or scope["method"] != "GET"
             or (asked := PATH.fullmatch(scope["path"])) is None
-            or (sent_by := _sender(scope, rules)) is None
+            or scope["query_string"]
+            or (sent_by := reader_of(scope, rules)) is None
             or not await _answered(asked[1], sent_by, send)
         ):
             await application(scope, receive, send)
@@ -42,9 +43,9 @@ def read_lane(application: ASGI3Application) -> ASGI3Application:
     return lane
 
 
-def _sender(scope: HTTPScope, rules: Rules) -> Sender | None:
-    """Who asks; None where Django is to answer."""
-    if scope["query_string"] or scope.get("root_path"):
+def reader_of(scope: HTTPScope, rules: Rules) -> Sender | None:
+    """Who asks by a plain GET; None where Django is to answer."""
+    if scope.get("root_path"):
         return None
     headers = plain_headers(scope, rules)
     if headers is None or headers.get(b"content-length", b"0") != b"0":
@@ -59,7 +60,7 @@ async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
     caller = sent_by.caller
     allowance = rate_limits.take_held(caller, 1) or await rate_limits.take(caller, 1)
     if allowance is not None and allowance.wait_s:
-        await _send(send, sent_by, 429, {"detail": rate_limits.REFUSED}, allowance)
+        await refuse(send, sent_by, allowance)
         return True
     found = await found_together.find(id)
     if found is None:
@@ -67,6 +68,11 @@ async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
         return False
     await _send(send, sent_by, 200, found, allowance)
     return True
+
+
+async def refuse(send: ASGISendCallable, sent_by: Sender, allowance: rate_limits.Allowance) -> None:
+    """Says 429, and when to come again."""
+    await _send(send, sent_by, 429, {"detail": rate_limits.REFUSED}, allowance)
 
 
 async def _send(

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 Thing = TypeVar("Thing")
 _thread = threading.local()
@@ -21,11 +21,13 @@ class PerLoop(Generic[Thing]):
     def __init__(self, make: Callable[[], Thing]) -> None:
         self._make = make
         self._things: WeakKeyDictionary[asyncio.AbstractEventLoop, Thing] = WeakKeyDictionary()
+        # A server has one loop and asks several times a request, so the latest is found without a search.
+        self._latest: tuple[Callable[[], object], Thing] | None = None
 
     def here(self) -> Thing:
         """That of the running loop, made if there is none yet."""
         loop = asyncio.get_running_loop()
-        thing = self._things.get(loop)
+        thing = self._of(loop)
         if thing is None:
             thing = self._things[loop] = self._make()
         return thing
@@ -36,10 +38,23 @@ class PerLoop(Generic[Thing]):
         A thread may use of it only what is safe for threads.
         """
         loop = asyncio._get_running_loop() or getattr(_thread, "loop", None)
-        return self._things.get(loop) if loop is not None else None
+        return self._of(loop) if loop is not None else None
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> Thing | None:
+        latest = self._latest
+        if latest is not None and latest[0]() is loop:
+            return latest[1]
+        thing = self._things.get(loop)
+        if thing is not None:
+            self._latest = ref(loop, self._forget), thing
+        return thing
+
+    def _forget(self, _: object) -> None:
+        self._latest = None
 
     def drop(self, thing: Thing) -> None:
         """Whoever asks from now on gets another one."""
+        self._latest = None
         for loop, known in list(self._things.items()):
             if known is thing:
                 del self._things[loop]

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from ..encodings import escapes_fault
 from ..intake.parsers import BoundedParser, decode
-from ..reading.paging import Page
+from ..reading.paging import Page, next_address
 from ..reading.parameters import Parameters
 from ..serializers import Posted
 from ..stores import bounded_queries
@@ -138,13 +138,10 @@ class PageRenderer(JSONRenderer):
 
 def paged(request: Request, page: Page) -> Response:
     """A page, and the URL of the next one."""
-    return Response({"results": page.results, "next": _next(request, page.cursor)})
+    address = request.build_absolute_uri(request.path)
+    return Response(as_dict(page, next_address(address, request.query_params, page.cursor)))
 
 
-def _next(request: Request, cursor: str | None) -> str | None:
-    """The URL of the same call that begins at `cursor`; None without one."""
-    if cursor is None:
-        return None
-    query = request.query_params.copy()
-    query["cursor"] = cursor
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+def as_dict(page: Page, following: str | None) -> dict[str, Any]:
+    """A page as the API shows it; `following` is the URL of the next one."""
+    return {"results": page.results, "next": following}

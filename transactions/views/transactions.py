@@ -22,8 +22,10 @@ from ..intake.outcomes import IntakeUnavailable
 from ..intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from ..openapi import operations
 from ..reading import audit_trail, averages, detail, listing
+from ..reading.paging import Page
 from ..reading.parameters import BatchParameters, DeletionParameters
 from ..serializers import RecordSerializer
+from ..stores.shared_reading import SharedReading
 from ..stores.standby_reads import from_standby
 from ..uploads.emptying import empty_everything
 from .base import ApiView, PageRenderer, paged
@@ -109,7 +111,15 @@ class Pipeline(ApiView):
 
     @operations.PIPELINE
     def get(self, request: Request) -> Response:
-        return Response({**balance.read().as_dict(), "rules": balance.rules_as_dict()})
+        return Response(books())
+
+
+def _read_books() -> dict[str, Any]:
+    return {**balance.read().as_dict(), "rules": balance.rules_as_dict()}
+
+
+# The books, and how the rules are, as the API shows them. Raises redis.RedisError.
+books = SharedReading(_read_books)
 
 
 class AuditTrail(ApiView):
@@ -132,11 +142,15 @@ class TransactionList(ApiView):
 
     @operations.TRANSACTIONS
     def get(self, request: Request) -> Response:
-        wanted = self.asked.wanted()
-        if wanted.transaction_id is not None:
-            # It is told wherever it is; on a standby it may be nowhere for a moment.
-            return paged(request, listing.page(wanted))
-        return paged(request, from_standby(lambda: listing.page(wanted)).told)
+        return paged(request, listed(self.asked.wanted()))
+
+
+def listed(wanted: listing.Wanted) -> Page:
+    """The page that is wanted. Raises what `listing.page` raises."""
+    if wanted.transaction_id is not None:
+        # It is told wherever it is; on a standby it may be nowhere for a moment.
+        return listing.page(wanted)
+    return from_standby(lambda: listing.page(wanted)).told
 
 
 class TransactionAverages(ApiView):
@@ -147,8 +161,12 @@ class TransactionAverages(ApiView):
 
     @operations.AVERAGES
     def get(self, request: Request) -> Response:
-        question = self.asked.question()
-        return Response(from_standby(lambda: averages.daily_averages(question)).told)
+        return Response(averaged(self.asked.question()))
+
+
+def averaged(question: averages.Question) -> dict[str, Any]:
+    """The averages that are asked for. Raises what `averages.daily_averages` raises."""
+    return from_standby(lambda: averages.daily_averages(question)).told
 
 
 _making = Lock()
