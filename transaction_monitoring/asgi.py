@@ -7,7 +7,7 @@ from typing import cast
 import django
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
-# Until all is loaded, of which next to nothing is garbage: to walk through it again and again is a tenth of a start.
+# Next to nothing of what is loaded is garbage: to walk through it again and again is a tenth of a start.
 gc.disable()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
 django.setup(set_prefix=False)
