@@ -2,7 +2,7 @@
 
 import gc
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
+from dev.test_cluster import DATABASE
 from dev.trio import Trio
 from dev.waiting import wait_until
 from tests.support.sentinels import in_use
@@ -32,11 +33,15 @@ hypothesis_settings.register_profile("suite", deadline=None, suppress_health_che
 hypothesis_settings.load_profile("suite")
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded stays: as in `asgi.py` the garbage collector need not walk through it."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded stays: as in `asgi.py` the garbage collector walks through it neither now nor later."""
+    gc.disable()
+    collected = yield
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    gc.enable()
+    return collected
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,8 +134,10 @@ def emptied_by_deletion() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """The suite's database, which goes once nobody is connected to it."""
+def django_db_setup(django_test_environment: None) -> Iterator[None]:
+    """The suite's database, which is in the cluster from the start, and goes with it."""
+    database.close()
+    database.settings_dict["NAME"] = settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"] = DATABASE
     yield
     for session in kept_sessions:
         session.close()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import test_cluster
 from dev.launch import die_with_parent
 from dev.servers import PrivatePostgres, PrivateRedis, ServerError
 from dev.variables import forget
@@ -56,8 +57,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     hands_out = not worker and getattr(early_config.known_args_namespace, "numprocesses", None)
     if not hands_out:
         _end_in_order(worker)
-    stores = _NOWHERE if hands_out else _started(early_config)
-    os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **stores)
+    settings = {**_SETTINGS, "SECRET_KEY": secrets.token_urlsafe(48)}
+    stores = _NOWHERE if hands_out else _started(early_config, {**settings, **_NOWHERE})
+    os.environ.update(settings, **stores)
     return (yield)
 
 
@@ -76,7 +78,7 @@ def _end_in_order(worker: bool) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _started(config: pytest.Config) -> dict[str, str]:
+def _started(config: pytest.Config, settings: dict[str, str]) -> dict[str, str]:
     """Where this process' servers are, once they are up, and its directory; all of it goes at the end."""
     closing = contextlib.ExitStack()
     config.add_cleanup(closing.close)
@@ -86,6 +88,10 @@ def _started(config: pytest.Config) -> dict[str, str]:
     closing.callback(shutil.rmtree, directory, ignore_errors=True)
     postgres = PrivatePostgres(directory / "postgres")
     redis_server = PrivateRedis(directory / "redis")
+    try:
+        test_cluster.begin_with_copy(postgres.directory, config.rootpath / ".pytest_cache", settings)
+    except ServerError as error:
+        raise pytest.UsageError(str(error)) from None
     for server in (postgres, redis_server):
         closing.callback(server.stop)
         try:
