@@ -40,21 +40,24 @@ def main() -> int:
     began, where = datetime.now(UTC), report.machine()
     scale = stage.QUICK if arguments.quick else stage.FULL
     parts = [part for part in PARTS if part in arguments.parts] or list(PARTS)
-    sections = []
+    command = " ".join(["python -m benchmarks", *arguments.parts, *["--quick"] * arguments.quick])
+    sections: list[report.Section] = []
     try:
         with stage.set_up(scale) as found:
             for part in parts:
                 section = importlib.import_module(f"benchmarks.{part}").run(found)
                 print(f"\n{section.text()}\n", flush=True)
                 sections.append(section)
+                summary = report.summary(command, began, where, sections)
+                if arguments.output:
+                    # After each part: a run takes long, and may be stopped.
+                    text = [summary, *(each.text() for each in sections)]
+                    arguments.output.write_text("\n\n".join(text) + "\n")
     except stage.Unbalanced as error:
         print(error, file=sys.stderr)
         return 1
-    command = " ".join(["python -m benchmarks", *arguments.parts, *["--quick"] * arguments.quick])
-    summary = report.summary(command, began, where, sections)
     print(summary)
     if arguments.output:
-        arguments.output.write_text("\n\n".join([summary, *(each.text() for each in sections)]) + "\n")
         print(f"Written: {arguments.output}")
     return 0
 

@@ -13,6 +13,9 @@ OURS = "our flush: reserve, judge, store, roll up, count, release"
 COPY_OURS = "bare COPY into our table: indexes, foreign key, trigger"
 COPY_PLAIN = "bare COPY, keys but no further indexes"
 SEED = "the seed's manner, into its own table"
+# A flush of more spends less of its time on beginning and ending.
+LARGE_RECORDS = 200_000
+WANTED, WANTED_OF_FEW = 0.8, 0.7
 
 
 def run(stage: Stage) -> Section:
@@ -20,7 +23,7 @@ def run(stage: Stage) -> Section:
     for count in stage.scale.flush_records:
         rates: dict[str, list[float]] = {OURS: [], COPY_OURS: [], COPY_PLAIN: [], SEED: []}
         # A large one varies less.
-        for _ in range(min(stage.scale.rounds, 2) if count > 200_000 else stage.scale.rounds):
+        for _ in range(min(stage.scale.rounds, 2) if count > LARGE_RECORDS else stage.scale.rounds):
             for name in rates:
                 rates[name].append(count / _take_turn(name, stage, count))
                 say(f"flush, {count:,}: {name}: {number(rates[name][-1])} rows/s")
@@ -33,9 +36,12 @@ def run(stage: Stage) -> Section:
                 for name, rounds in rates.items()
             ],
         )
-        ratio = best[OURS] / best[COPY_OURS]
+        ratio, wanted = best[OURS] / best[COPY_OURS], WANTED if count > LARGE_RECORDS else WANTED_OF_FEW
         section.target(
-            f"flush of {count:,}, of bare COPY into the same table", "≥ 0.7 ×", f"{ratio:.2f} ×", ratio >= 0.7
+            f"flush of {count:,}, of bare COPY into the same table",
+            f"≥ {wanted:g} ×",
+            f"{ratio:.2f} ×",
+            ratio >= wanted,
         )
     section.note(settle_up())
     return section

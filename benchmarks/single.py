@@ -105,7 +105,7 @@ def _compare(section: Section, connections: int, loads: Loads) -> None:
     for what, ours, other, wanted in (
         ("one Daphne process, of the bare Daphne limit", OURS_DAPHNE, BARE_DAPHNE, 0.65),
         ("one Daphne process, against the seed's manner", OURS_DAPHNE, SEED, 20.0),
-        ("uvicorn, of the bare uvicorn limit", OURS_UVICORN, BARE_UVICORN, 0.6),
+        ("uvicorn, of the bare uvicorn limit", OURS_UVICORN, BARE_UVICORN, 0.4),
         ("uvicorn, against FastAPI + Redis", OURS_UVICORN, FASTAPI, 4.0),
     ):
         if not rates[other.name]:  # a window too short for its first answers
