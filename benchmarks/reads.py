@@ -17,6 +17,7 @@ from benchmarks.report import Row, Section, number
 from benchmarks.serving import OURS, Server, serve
 from benchmarks.single import best
 from benchmarks.stage import Stage, say, settle_up
+from transactions.metrics import ticks
 from transactions.models import Transaction
 
 FEW, MANY = 8, 50
@@ -123,6 +124,9 @@ def _loads(stage: Stage, where: dict[str, Address], connections: int) -> Loads:
     for turn in range(stage.scale.rounds):
         for question in QUESTIONS:
             servers = [question.server] if question.times is None else [question.server, DJANGOS_OWN]
+            # As a worker does at each tick, or nobody is ready.
+            settle_up()
+            ticks.tick("done")
             for server, kept in zip(servers, loads[question.name], strict=False):
                 with Client(where[server], connections, question.make(stage)) as client:
                     load = client.closed(stage.scale.window_s, stage.scale.warm_up_s)

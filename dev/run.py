@@ -161,7 +161,10 @@ class Run:
 
     def _start_web(self, prepared: Gate) -> None:
         application = "transaction_monitoring.asgi"
-        held = ["-m", "dev.held", str(prepared.descriptor), "daphne.server", application, "--"]
+        # As in production, WhiteNoise looks for static files once, as the application is loaded: they must be
+        # collected by then.
+        loaded = ["daphne.server", *([application] if self._debugs else [])]
+        held = ["-m", "dev.held", str(prepared.descriptor), *loaded, "--"]
         daphne = ["daphne", "-v", "0", "--fd", str(self.listener.fileno()), f"{application}:application"]
         web = [
             self._program(
@@ -175,6 +178,10 @@ class Run:
         self.stages = [web, *self.stages]
         for program in web:
             start(program)
+
+    @property
+    def _debugs(self) -> bool:
+        return self.chosen["DEBUG"].strip().lower() in ("true", "on", "yes", "1")
 
     def _start_application(self) -> None:
         """The workers and Beat; the web is there by then."""

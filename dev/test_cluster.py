@@ -22,16 +22,24 @@ from dev.servers import PrivatePostgres, ServerError
 ROOT = Path(__file__).resolve().parent.parent
 # Migrated, and otherwise empty.
 DATABASE = "test_transactions_database"
-# What migrations import, beside themselves.
-_IMPORTED = ("dev/servers.py", "dev/test_cluster.py", "transactions/models.py", "transactions/stores/*.py")
+# What migrations import, beside themselves, and which applications there are.
+_IMPORTED = (
+    "dev/servers.py",
+    "dev/test_cluster.py",
+    "transaction_monitoring/*settings.py",
+    "transactions/models.py",
+    "transactions/stores/*.py",
+)
 
 
 def begin_with_copy(directory: Path, cache: Path, settings: dict[str, str]) -> None:
     """Puts the cluster with the migrated database into `directory`, which is not there yet.
 
     It is made anew where `cache` has none of today's migrations and packages; two who need it at once
-    make it once. `settings` is the environment of the application. Raises ServerError.
+    make it once, each account in a directory of its own. `settings` is the environment of the application.
+    Raises ServerError.
     """
+    cache /= f"clusters-{os.geteuid()}"
     cache.mkdir(parents=True, exist_ok=True)
     kept = cache / f"cluster-{_made_from()}"
     with (cache / "cluster.lock").open("w") as lock:

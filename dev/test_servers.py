@@ -90,7 +90,7 @@ def _started(config: pytest.Config, settings: dict[str, str]) -> dict[str, str]:
     redis_server = PrivateRedis(directory / "redis")
     try:
         test_cluster.begin_with_copy(postgres.directory, config.rootpath / ".pytest_cache", settings)
-    except ServerError as error:
+    except (ServerError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
     for server in (postgres, redis_server):
         closing.callback(server.stop)

@@ -23,7 +23,6 @@ from transactions.metrics import loop_delay  # noqa: E402
 from transactions.reading import found_together  # noqa: E402
 from transactions.reading.read_lane import read_lane  # noqa: E402
 from transactions.stores.per_loop import PerLoop  # noqa: E402
-from transactions.views.plain_reads import plain_reads  # noqa: E402
 
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
@@ -45,7 +44,7 @@ from .serving.whole_bodies import with_whole_bodies  # noqa: E402
 
 for bounds in (connections, request_heads, body_limits, websocket_frames, unread_answers, finished_requests):
     bounds.install()
-_django = read_lane(plain_reads(cast("ASGI3Application", DjangoPool())))
+_django = read_lane(cast("ASGI3Application", DjangoPool()))
 _http = observed_posts(known_hosts(kept_files(_django)))
 _websocket = observed_websockets(known_hosts(websocket_application))
 _router = with_request_id(probes(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))

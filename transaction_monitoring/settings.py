@@ -112,8 +112,8 @@ if RETENTION_DAYS and not RETENTION_DAYS_MIN <= RETENTION_DAYS <= RETENTION_DAYS
 # above AWS' 60, nginx' 75 and Google's 600.
 KEEP_ALIVE_SECONDS = whole("KEEP_ALIVE_SECONDS", 620, least=1)
 
-# Plain POSTs, GETs of one transaction and static files are answered in front of Django's threads;
-# off, everything works, only slower.
+# Plain POSTs, GETs of one transaction and static files are answered in front of Django's threads, and lists,
+# averages and the books there without what is around a view; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
 # Requests that one web process gives to Django at once, each in a thread with a connection to PostgreSQL

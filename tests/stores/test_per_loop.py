@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
-from transactions.stores.per_loop import PerLoop
+from transactions.stores.per_loop import PerLoop, done_on_loop, work_for
 
 
 class Thing:
@@ -51,3 +52,37 @@ def test_a_thing_that_was_dropped_is_not_found_again() -> None:
     first, found = asyncio.run(drop())
     assert first is not None
     assert found is None
+
+
+async def where() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+async def fails() -> None:
+    raise OSError("away")
+
+
+def test_a_thread_that_works_for_a_loop_has_work_done_there_and_is_told_what_fails() -> None:
+    async def ask() -> tuple[object, object, BaseException | None]:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, initializer=work_for, initargs=(loop,)) as thread:
+            found = await loop.run_in_executor(thread, done_on_loop, where)
+            failed = thread.submit(done_on_loop, fails)
+            await asyncio.wait([asyncio.wrap_future(failed)])
+        return loop, found, failed.exception()
+
+    loop, found, error = asyncio.run(ask())
+    assert found is loop
+    assert (type(error), str(error)) == (OSError, "away")
+
+
+def test_a_thread_that_works_for_none_has_work_done_on_a_loop_of_its_own() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(done_on_loop, where).result(30).is_closed()
+
+
+def test_so_has_one_whose_loop_is_closed() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with ThreadPoolExecutor(1, initializer=work_for, initargs=(loop,)) as thread:
+        assert thread.submit(done_on_loop, where).result(30) is not loop

@@ -70,19 +70,19 @@ def test_a_missing_user_is_found_before_the_commit(people: list[User], tried: li
     assert (report.stored, report.rejected) == (1, 1)
 
 
-def test_after_a_batch_that_was_not_all_new_the_next_is_stored_with_care(
+def test_after_a_batch_that_was_not_all_new_the_next_three_are_stored_with_care(
     people: list[User], tried: list[str]
 ) -> None:
     """Each attempt in vain leaves an error in PostgreSQL's log."""
     took = []
-    for number, status in enumerate(("PENDING", "SUCCESS", None, None)):
+    for number, status in enumerate(("PENDING", "SUCCESS", None, None, None, None)):
         settling = [record("T1", people[0], status=status)] if status else []
         take(*settling, record(f"A{number}", people[0]), record(f"B{number}", people[0]))
         tried.clear()
         flush()
         took.append(" ".join(tried))
-    assert took == ["straight", "straight refused with care", "with care", "straight"]
-    assert Transaction.objects.count() == 9
+    assert took == ["straight", "straight refused with care", *["with care"] * 3, "straight"]
+    assert Transaction.objects.count() == 13
 
 
 def test_an_unreadable_record_does_not_keep_the_others_from_being_stored_straight(

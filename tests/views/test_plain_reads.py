@@ -3,23 +3,29 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from django.http import HttpResponse
 
 from tests.support.accepting import record, take
 from tests.support.exchanging import say
 from tests.support.serving import daphne
-from transactions.access.plain_heads import Sender
+from transaction_monitoring.serving.django_pool import DjangoPool
+from transaction_monitoring.serving.errors import store_failure
+from transactions.access import token_checks
+from transactions.access.plain_heads import Rules
 from transactions.access.rights import Right
-from transactions.access.tokens import create
+from transactions.access.tokens import create, digest_of
 from transactions.reading import listing
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
-from transactions.views.plain_reads import CALLS, PlainRead
+from transactions.views.plain_reads import CALLS, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,10 +180,25 @@ def test_both_ways_give_the_same_answers(stored: list[User], proxy: bool) -> Non
 # --- What goes the short way -------------------------------------------------------------------
 
 
-def plain(path: str) -> PlainRead:
+@pytest.fixture
+def token() -> str:
+    """A token to read with, which this process knows."""
+    token, _ = create("reader", rights=frozenset({Right.READ}))
+    assert token_checks.check(token) is not None
+    return token
+
+
+def scope_of(path: str, token: str) -> Any:
     before, _, query = path.partition("?")
-    scope: Any = {"path": before, "query_string": query.encode(), "headers": [(b"host", b"localhost")]}
-    return PlainRead(scope, Sender("token:x", anonymous=False, secure=False), None)
+    headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())]
+    return {
+        **{"type": "http", "method": "GET", "path": before, "query_string": query.encode(), "root_path": ""},
+        **{"headers": headers, "scheme": "http", "client": ("127.0.0.1", 1)},
+    }
+
+
+def short(path: str, token: str) -> HttpResponse | None:
+    return answer(scope_of(path, token), Rules.of_settings(), lambda error: store_failure(error, path))
 
 
 @pytest.mark.parametrize(
@@ -187,30 +208,72 @@ def plain(path: str) -> PlainRead:
         *(f"{AVERAGES}?from=2025-03-01&to=2025-03-31", BOOKS, BOOKS.rstrip("/")),
     ],
 )
-def test_what_is_plain_and_right_never_reaches_django(stored: list[User], path: str) -> None:
+def test_what_is_plain_and_right_never_reaches_django(
+    stored: list[User], token: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else the comparison above would hold without a short way."""
-    answer = plain(path).answer()
-    assert answer is not None
-    assert answer.status_code == 200
+
+    def get_response(*_: Any) -> Any:
+        raise AssertionError("Django was asked")
+
+    monkeypatch.setattr(DjangoPool, "get_response", get_response)
+    assert DjangoPool()._answer(scope_of(path, token), BytesIO()).status_code == 200  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *(f"{LIST}?limit=0", f"{LIST}?x=1", f"{LIST}?limit=%ff", f"{LIST}?cursor=x"),
+        *(
+            f"{LIST}?limit=0",
+            f"{LIST}?x=1",
+            f"{LIST}?limit=%ff",
+            f"{LIST}?cursor=x",
+            f"{LIST}?{'a=1&' * 1001}",
+        ),
         *(AVERAGES, f"{AVERAGES}?from=2020-01-01&to=2025-03-31", f"{BOOKS}?x=1"),
     ],
 )
-def test_what_is_wrong_or_may_have_to_wait_is_left_to_django(stored: list[User], path: str) -> None:
-    assert plain(path).answer() is None
+def test_what_is_wrong_or_may_have_to_wait_is_left_to_django(
+    stored: list[User], token: str, path: str
+) -> None:
+    assert short(path, token) is None
 
 
-def test_what_fails_is_left_to_django(stored: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_was_revoked_is_left_to_django(stored: list[User], token: str) -> None:
+    token_checks.checked_tokens.put(digest_of(token), None)
+    assert short(LIST, token) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("the connection is lost"), "A store does not answer. Try again."),
+        (redis.ConnectionError("gone"), "A store does not answer. Try again."),
+    ],
+)
+def test_a_store_that_fails_is_told_at_once(
+    stored: list[User], token: str, error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask it once more would take as long again."""
+    monkeypatch.setattr(listing, "page", fails(error))
+    told = short(LIST, token)
+    assert told is not None
+    assert (told.status_code, json.loads(told.content), told["Retry-After"]) == (503, {"detail": said}, "5")
+
+
+def test_what_fails_otherwise_is_logged_and_left_to_django(
+    stored: list[User], token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listing, "page", fails(ZeroDivisionError("ours")))
+    assert short(LIST, token) is None
+    assert "ZeroDivisionError: ours" in caplog.text
+
+
+def fails(error: Exception) -> Any:
     def page(_: Any) -> Any:
-        raise OperationalError("the connection is lost")
+        raise error
 
-    monkeypatch.setattr(listing, "page", page)
-    assert plain(LIST).answer() is None
+    return page
 
 
 def test_a_page_read_the_short_way_is_followed_by_the_rest(stored: list[User]) -> None:

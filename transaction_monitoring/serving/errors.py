@@ -84,14 +84,21 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         *others, last = (parser.media_type for parser in context["view"].parser_classes)
         taken = f"{', '.join(others)} or {last}" if others else last
         error.detail = exceptions.ErrorDetail(f"{error.detail} Send {taken}.", error.default_code)
-    elif isinstance(error, STORE_FAILURES):
-        log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
-        error = TookTooLong() if isinstance(error.__cause__, QueryCanceled) else Unavailable()
+    else:
+        error = store_failure(error, context["request"].path) or error
     response = exception_handler(error, context)
     posted = context["request"].method == "POST" and getattr(context["view"], "takes_transactions", False)
     if response is not None and posted and response.status_code in REASONS:
         refused(REASONS[response.status_code])
     return response
+
+
+def store_failure(error: Exception, path: str) -> exceptions.APIException | None:
+    """What the API says of a store's failure under `path`, None of another error."""
+    if not isinstance(error, STORE_FAILURES):
+        return None
+    log.error("A store failed under %s: %s", path, type(error).__name__)
+    return TookTooLong() if isinstance(error.__cause__, QueryCanceled) else Unavailable()
 
 
 def _in_api(request: HttpRequest) -> bool:

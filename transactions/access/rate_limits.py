@@ -134,8 +134,9 @@ class Limiter:
         bucket = self._buckets.get(caller)
         if bucket is None:
             return None
-        bucket.held = min(bucket.held + records, bucket.rates.burst)
-        bucket.held_until = monotonic() + LEASE_S
+        with bucket.spending:
+            bucket.held = min(bucket.held + records, bucket.rates.burst)
+            bucket.held_until = monotonic() + LEASE_S
         return bucket.allowance()
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:

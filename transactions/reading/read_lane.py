@@ -60,7 +60,7 @@ async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
     caller = sent_by.caller
     allowance = rate_limits.take_held(caller, 1) or await rate_limits.take(caller, 1)
     if allowance is not None and allowance.wait_s:
-        await refuse(send, sent_by, allowance)
+        await _send(send, sent_by, 429, {"detail": rate_limits.REFUSED}, allowance)
         return True
     found = await found_together.find(id)
     if found is None:
@@ -68,11 +68,6 @@ async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
         return False
     await _send(send, sent_by, 200, found, allowance)
     return True
-
-
-async def refuse(send: ASGISendCallable, sent_by: Sender, allowance: rate_limits.Allowance) -> None:
-    """Says 429, and when to come again."""
-    await _send(send, sent_by, 429, {"detail": rate_limits.REFUSED}, allowance)
 
 
 async def _send(

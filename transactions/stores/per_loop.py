@@ -23,7 +23,7 @@ def done_on_loop(work: Callable[..., Coroutine[Any, Any, Thing]], *arguments: An
     From a thread that works for a loop asgiref's way is the same, and costs several times as much.
     """
     loop = getattr(_thread, "loop", None)
-    if loop is None:
+    if loop is None or loop.is_closed():
         return async_to_sync(work)(*arguments, **more)
     return asyncio.run_coroutine_threadsafe(work(*arguments, **more), loop).result()
 
@@ -43,6 +43,8 @@ class PerLoop(Generic[Thing]):
         thing = self._of(loop)
         if thing is None:
             thing = self._things[loop] = self._make()
+        # On the loop itself, where things are dropped too: a thread might bring one back.
+        self._latest = ref(loop, self._forget), thing
         return thing
 
     def made_here(self) -> Thing | None:
@@ -57,10 +59,7 @@ class PerLoop(Generic[Thing]):
         latest = self._latest
         if latest is not None and latest[0]() is loop:
             return latest[1]
-        thing = self._things.get(loop)
-        if thing is not None:
-            self._latest = ref(loop, self._forget), thing
-        return thing
+        return self._things.get(loop)
 
     def _forget(self, _: object) -> None:
         self._latest = None

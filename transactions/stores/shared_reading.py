@@ -35,4 +35,7 @@ class SharedReading(Generic[Told]):
                     reading.set_result(self._read())
                 except BaseException as error:
                     reading.set_exception(error)
-        return reading.result()
+        try:
+            return reading.result()
+        finally:
+            del reading  # An error that it raises would hold it, and it the error.

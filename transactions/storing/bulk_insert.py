@@ -291,12 +291,13 @@ def store(
 
 
 def _insert_straight(cursor: Any, rows: Sequence[bytes], now: str) -> int:
-    """How many rows were stored: all of them. `now` is the moment of storing, as PostgreSQL writes it."""
+    """How many rows were stored, as PostgreSQL counts them. `now` is the moment of storing, as PostgreSQL writes it."""
     end = b"\t%b\n" % now.encode()
     _copy(cursor, COPY_STRAIGHT, end.join([*rows, b""]))
+    stored = int(cursor.rowcount)
     crash_point("flush.amid_insert")
     cursor.execute(CHECK_USERS)
-    return len(rows)
+    return stored
 
 
 def _insert_with_care(cursor: Any, lines: Sequence[bytes]) -> tuple[Counts, list[tuple[bytes, str]]]:

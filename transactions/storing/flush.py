@@ -68,12 +68,12 @@ SET_LENGTH = f"""
 DROP_OLD_PROMISES = f"""
     DELETE FROM {BATCHES} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
 """
-# Purpose: whether all of a batch was new so far, and of the one before: what comes next is likely the same.
+# Purpose: whether all of a batch was new so far, and of the three before: what comes next is likely the same.
 # Each chunk that is stored straight in vain leaves an error in PostgreSQL's log, and dead rows.
 SELECT_ALL_NEW = f"""
     SELECT coalesce(bool_and(stored = done), true)
       FROM (SELECT stored, done FROM {BATCHES} WHERE id <= %s AND length IS NOT NULL
-             ORDER BY id DESC LIMIT 2) latest
+             ORDER BY id DESC LIMIT 4) latest
 """
 # Purpose: ends a batch from which records have vanished. The books do not balance from then on, by as
 # many as are gone.
@@ -233,7 +233,8 @@ def _all_or_none(session: Session, store: Callable[..., bulk_insert.Counts]) -> 
     try:
         with session.transaction() as cursor:
             return store(cursor, straight=True)
-    except (psycopg2.DataError, psycopg2.IntegrityError):
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        log.info("A chunk is not all new, and is stored with care (%s)", type(error).__name__)
         return None
 
 

@@ -1,19 +1,20 @@
 """The calls that sum up and page, by the shortest way: a page of the list, averages, the books.
 
 Django's middleware, its resolver and the REST framework take longer over such a GET than what is asked for.
-So a plain one, with a token that this process knows or anonymous in a private run, goes to one of Django's
-threads with a note (PLAIN) of what to do there, which is what its view does. What is not plain, is not right,
-or fails has no note or comes to nothing, and Django answers it from the beginning: its views define the API.
-One test sends a long table of requests both ways and demands the same answers.
+So for a plain one, with a token that this process knows or anonymous in a private run, a thread does what the
+view does, and nothing around it. What is not plain, or not right, comes to nothing here, is paid back, and
+Django answers it from the beginning: its views define the API. One test sends a long table of requests both
+ways and demands the same answers.
 """
 
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
-from django.conf import settings
+from asgiref.typing import HTTPScope
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpResponse, QueryDict
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
 from ..access import rate_limits
@@ -23,60 +24,68 @@ from ..reading.averages import DAYS_AT_ONCE, AverageParameters
 from ..reading.listing import ListParameters
 from ..reading.paging import next_address
 from ..reading.parameters import Parameters
-from ..reading.read_lane import ALLOW, reader_of, refuse
+from ..reading.read_lane import ALLOW, reader_of
+from ..stores.per_loop import done_on_loop
 from .base import PageRenderer, as_dict
 from .transactions import averaged, books, listed
 
 log = logging.getLogger(__name__)
 
-# Of the scope of a request: its PlainRead.
-PLAIN = "transactions.plain_read"
+# What the API says of an error, None of one that is none of a store's.
+FailureOf = Callable[[Exception], APIException | None]
 
 
-class PlainRead(NamedTuple):
-    """What a thread is to do for a plain GET, by whom it is sent, and what it was paid with."""
+def answer(scope: HTTPScope, rules: Rules, failure_of: FailureOf) -> HttpResponse | None:
+    """The answer to a plain GET, in a thread; None, and nothing paid, where Django is to answer."""
+    call = CALLS.get(scope["path"])
+    if call is None or scope["method"] != "GET" or (sent_by := reader_of(scope, rules)) is None:
+        return None
+    caller, content = sent_by.caller, None
+    allowance = rate_limits.take_held(caller, 1) or done_on_loop(rate_limits.take, caller, 1)
+    if allowance is not None and allowance.wait_s:
+        return _told(429, JSONRenderer().render({"detail": rate_limits.REFUSED}), sent_by, allowance)
+    try:
+        content = _content(call, scope, sent_by)
+    except Exception as error:
+        if (failure := failure_of(error)) is not None:
+            told = _told(
+                failure.status_code, JSONRenderer().render({"detail": failure.detail}), sent_by, allowance
+            )
+            told.headers["Retry-After"] = str(getattr(failure, "wait", 1))
+            return told
+        log.warning("A plain GET of %s is left to Django", scope["path"], exc_info=True)
+    if content is None:
+        rate_limits.give_back(caller, 1)
+        return None
+    return _told(200, content, sent_by, allowance)
 
-    scope: HTTPScope
-    sent_by: Sender
-    allowance: rate_limits.Allowance | None
 
-    def answer(self) -> HttpResponse | None:
-        """The answer, in a thread; None, and nothing paid, where Django is to answer."""
-        try:
-            content = self._content()
-        except Exception as error:
-            # Whatever it is, Django's way meets it again, and says what there is to say.
-            log.debug("A plain GET of %s is left to Django: %s", self.scope["path"], type(error).__name__)
-            content = None
-        if content is None:
-            rate_limits.give_back(self.sent_by.caller, 1)
-            return None
-        response = HttpResponse(content)
-        lines = (
-            *answer_headers(ALLOW, anonymous=self.sent_by.anonymous, secure=self.sent_by.secure),
-            (b"Content-Length", b"%d" % len(content)),
-            *(self.allowance.lines() if self.allowance is not None else ()),
-        )
-        for name, value in lines:
-            response.headers[name.decode()] = value.decode()
-        return response
+def _told(
+    status: int, content: bytes, sent_by: Sender, allowance: rate_limits.Allowance | None
+) -> HttpResponse:
+    response = HttpResponse(content, status=status)
+    for name, value in (
+        *answer_headers(ALLOW, anonymous=sent_by.anonymous, secure=sent_by.secure),
+        (b"Content-Length", b"%d" % len(content)),
+        *(allowance.lines() if allowance is not None else ()),
+    ):
+        response.headers[name.decode()] = value.decode()
+    return response
 
-    def _content(self) -> bytes | None:
-        query = self.scope["query_string"].decode("ascii")
-        if escapes_fault(query, "query string"):
-            return None
-        call = CALLS[self.scope["path"]]
-        given = QueryDict(query)
-        asked = call.parameters(data=given)
-        if not asked.is_valid():
-            return None
-        return call.content(asked, self._address, given)
 
-    @property
-    def _address(self) -> str:
-        """The address of the call, as Django makes it."""
-        host = dict(self.scope["headers"])[b"host"].decode("latin-1")
-        return f"{'https' if self.sent_by.secure else 'http'}://{host}{self.scope['path']}"
+def _content(call: "Call", scope: HTTPScope, sent_by: Sender) -> bytes | None:
+    query = scope["query_string"]
+    if not query.isascii() or escapes_fault(query.decode(), "query string"):
+        return None
+    try:
+        given = QueryDict(query.decode())
+    except TooManyFieldsSent:
+        return None
+    asked = call.parameters(data=given)
+    if not asked.is_valid():
+        return None
+    host = dict(scope["headers"])[b"host"].decode("latin-1")
+    return call.content(asked, f"{'https' if sent_by.secure else 'http'}://{host}{scope['path']}", given)
 
 
 def _page(asked: Any, address: str, given: QueryDict) -> bytes:
@@ -116,27 +125,3 @@ CALLS = {
     }.items()
     for slash in ("", "/")
 }
-
-
-def plain_reads(application: ASGI3Application) -> ASGI3Application:
-    """`application`, which finds a PlainRead with each request that is one; with FAST_LANE off none is."""
-    if not settings.FAST_LANE:
-        return application
-    rules = Rules.of_settings()
-
-    async def lane(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "GET"
-            or scope["path"] not in CALLS
-            or (sent_by := reader_of(scope, rules)) is None
-        ):
-            return await application(scope, receive, send)
-        caller = sent_by.caller
-        allowance = rate_limits.take_held(caller, 1) or await rate_limits.take(caller, 1)
-        if allowance is not None and allowance.wait_s:
-            return await refuse(send, sent_by, allowance)
-        noted = {**scope, PLAIN: PlainRead(scope, sent_by, allowance)}
-        return await application(cast("Scope", noted), receive, send)
-
-    return lane
