@@ -291,7 +291,7 @@ def store(
 
 
 def _insert_straight(cursor: Any, rows: Sequence[bytes], now: str) -> int:
-    """How many rows were stored, as PostgreSQL counts them. `now` is the moment of storing, as PostgreSQL writes it."""
+    """How many rows were stored, by PostgreSQL's count. `now` is the moment of storing, as it writes it."""
     end = b"\t%b\n" % now.encode()
     _copy(cursor, COPY_STRAIGHT, end.join([*rows, b""]))
     stored = int(cursor.rowcount)
