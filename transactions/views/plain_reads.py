@@ -55,7 +55,8 @@ def answer(scope: HTTPScope, rules: Rules, failure_of: FailureOf) -> HttpRespons
             return told
         log.warning("A plain GET of %s is left to Django", scope["path"], exc_info=True)
     if content is None:
-        rate_limits.give_back(caller, 1)
+        if allowance is not None:
+            rate_limits.give_back(caller, 1)
         return None
     return _told(200, content, sent_by, allowance)
 
