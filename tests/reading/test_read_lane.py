@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from tests.support.accepting import push, queued, record, take
-from tests.support.exchanging import say
+from tests.support.exchanging import get, say
 from tests.support.serving import daphne
 from transactions.access import token_checks
 from transactions.access.rights import Right
@@ -29,11 +29,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = "/api/transactions/"
 LONG_AGO = datetime(2020, 1, 31, 20, 29, 59, 120_000, UTC)
-
-
-def get(path: str, *lines: str, host: str = "localhost", method: str = "GET") -> bytes:
-    head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
-    return "\r\n".join([*head, "", ""]).encode()
 
 
 @pytest.fixture

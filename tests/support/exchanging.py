@@ -23,6 +23,11 @@ def say(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], 
     return int(status.split()[1]), headers, body
 
 
+def get(path: str, *lines: str, host: str = "localhost", method: str = "GET") -> bytes:
+    head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
+    return "\r\n".join([*head, "", ""]).encode()
+
+
 def post(path: str, body: Any, *lines: str, host: str = "localhost", type: str = "application/json") -> bytes:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Type: {type}", *lines]

@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.http import HttpResponse
 
 from tests.support.accepting import record, take
-from tests.support.exchanging import say
+from tests.support.exchanging import get, say
 from tests.support.serving import daphne
 from transaction_monitoring.serving.django_pool import DjangoPool
 from transaction_monitoring.serving.errors import store_failure
@@ -31,11 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST, AVERAGES, BOOKS = "/api/transactions/", "/api/transactions/average/", "/api/pipeline/"
 DAY = datetime(2025, 3, 14, 9, 26, 53, tzinfo=UTC)
-
-
-def get(path: str, *lines: str, host: str = "localhost", method: str = "GET") -> bytes:
-    head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
-    return "\r\n".join([*head, "", ""]).encode()
 
 
 @pytest.fixture
