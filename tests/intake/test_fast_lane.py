@@ -8,9 +8,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
-from asgiref.typing import HTTPScope
 from django.contrib.auth.models import User
 
+from tests.support.asgi import http_scope
 from tests.support.exchanging import post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
@@ -326,21 +326,7 @@ def test_the_common_post_never_reaches_django(people: list[User], is_form: bool)
     body = urlencode(record).encode() if is_form else json.dumps(record).encode()
     of_type = FORM if is_form else "application/json"
     headers = {"host": "localhost", "content-type": of_type, "content-length": str(len(body))}
-    scope: HTTPScope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": ADD,
-        "raw_path": ADD.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 8000),
-        "extensions": None,
-    }
+    scope = http_scope("POST", ADD, *((name.encode(), value.encode()) for name, value in headers.items()))
     sent: list[Any] = []
 
     async def django(*_: Any) -> None:

@@ -13,6 +13,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from tests.support.accepting import push, queued, record, take
+from tests.support.asgi import http_scope
 from tests.support.exchanging import get, say
 from tests.support.serving import daphne
 from transactions.access import token_checks
@@ -182,12 +183,8 @@ class Lane:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())]
-        scope: Any = {
-            **{"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": ""},
-            **{"headers": headers, "scheme": "http", "client": ("127.0.0.1", 1)},
-        }
-        await read_lane(django)(scope, receive, send)
+        headers = ((b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode()))
+        await read_lane(django)(http_scope("GET", path, *headers), receive, send)
         if len(sent) > 1:
             self.bodies.append(json.loads(sent[1]["body"]))
         return int(sent[0]["status"])

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from asgiref.sync import async_to_sync
 
+from tests.support.asgi import http_scope
 from tests.support.exchanging import say
 from tests.support.serving import ROOT, daphne
 from transaction_monitoring.serving.kept_files import KeptAnswer, KeptAnswers, kept_files
@@ -36,10 +37,7 @@ class Django:
 def ask(application: Any, *headers: tuple[bytes, bytes], **more: Any) -> Any:
     """Status, headers and body of an answer."""
     sent: list[Any] = []
-    scope = {
-        **{"type": "http", "method": "GET", "path": FILE, "query_string": b"", "root_path": ""},
-        **{"headers": list(headers), "scheme": "http", "client": ("127.0.0.1", 1), **more},
-    }
+    scope = http_scope("GET", FILE, *headers, **more)
 
     async def send(message: Any) -> None:
         sent.append(message)

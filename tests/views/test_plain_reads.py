@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.http import HttpResponse
 
 from tests.support.accepting import record, take
+from tests.support.asgi import http_scope
 from tests.support.exchanging import get, say
 from tests.support.serving import daphne
 from transaction_monitoring.serving.django_pool import DjangoPool
@@ -184,12 +185,8 @@ def token() -> str:
 
 
 def scope_of(path: str, token: str) -> Any:
-    before, _, query = path.partition("?")
-    headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())]
-    return {
-        **{"type": "http", "method": "GET", "path": before, "query_string": query.encode(), "root_path": ""},
-        **{"headers": headers, "scheme": "http", "client": ("127.0.0.1", 1)},
-    }
+    bearer = (b"authorization", f"Bearer {token}".encode())
+    return http_scope("GET", path, (b"host", b"localhost"), bearer)
 
 
 def short(path: str, token: str) -> HttpResponse | None:
