@@ -7,7 +7,6 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -16,7 +15,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.request import HttpHeaders
 
 from tests.support.asgi import http_scope
-from tests.support.exchanging import post, say
+from tests.support.exchanging import address_of, post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
 from transactions.access import plain_heads, token_checks
@@ -260,8 +259,7 @@ def test_each_sender_is_answered_alike_by_the_lane_and_by_django(people: list[Us
             TRUSTED_PROXIES="1",
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             bearer = f"Authorization: Bearer {token}"
             say(address, post(ADD, b"{}", bearer))  # the lane takes tokens that the process knows
             for sender, lines in SENDERS.items():

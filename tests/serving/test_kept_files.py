@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
 
 from tests.support.asgi import http_scope
-from tests.support.exchanging import say
+from tests.support.exchanging import address_of, say
 from tests.support.serving import ROOT, daphne
 from transaction_monitoring.serving.kept_files import KeptAnswer, KeptAnswers, kept_files
 
@@ -177,8 +176,7 @@ def test_both_ways_give_the_same_answers(collected: Path, tls_alone: bool) -> No
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
             STATIC_ROOT=str(collected),
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             asked = [*paths, "/static/nothing.css", "/static/", "/static"]
             told.append([(each, say(address, each)) for each in requests(asked)])
     for (each, fast), (_, slow) in zip(*told, strict=True):
