@@ -47,13 +47,20 @@ class StartError(Exception):
     """The run cannot start; the message is one line."""
 
 
+# OSError: a full disk, a directory where a file should be, no process left.
+TOLD = (StartError, DirectoryError, ServerError, ProgramError, OSError)
+
+
 class Run:
     """One run in a data directory, answering on a listening socket."""
 
-    def __init__(self, data: DataDirectory, listener: socket.socket, web_processes: int) -> None:
+    def __init__(
+        self, data: DataDirectory, listener: socket.socket, web_processes: int, flush_interval_s: int
+    ) -> None:
         self.data = data
         self.listener = listener
         self.web_processes = web_processes
+        self.flush_interval_s = flush_interval_s
         self.port: int = listener.getsockname()[1]
         self.site_url = f"http://{_HOST}:{self.port}"
         self.chosen = dict(_CHOICES)
@@ -74,8 +81,7 @@ class Run:
     async def serve(self) -> None:
         """Start everything, say so, and stop it all when a signal asks for it.
 
-        Raises StartError, ServerError or ProgramError when something does not come up; by then
-        everything is stopped.
+        Raises what is in TOLD when something does not come up; by then everything is stopped.
         """
         asked = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -89,7 +95,7 @@ class Run:
                 await waiting
         finally:
             starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StartError, ServerError, ProgramError):
+            with contextlib.suppress(asyncio.CancelledError, *TOLD):
                 await starting
             await self._stop()
 
@@ -225,8 +231,7 @@ class Run:
 
     async def _watch(self, worker: Program) -> None:
         """Starts the worker again when it lives and yet nobody flushes, though both stores answer."""
-        interval = _number("FLUSH_INTERVAL_SECONDS", 5, 1, 86_400)
-        limit = max(_SILENT_SECONDS, _SILENT_INTERVALS * interval)
+        limit = max(_SILENT_SECONDS, _SILENT_INTERVALS * self.flush_interval_s)
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             age_s = await asyncio.to_thread(flush_age_s, self.chosen["DATABASE_URL"])
@@ -329,13 +334,14 @@ def main() -> int:
     try:
         port = _number("PORT", 8000, 0, 65535)
         web_processes = _number("WEB_CONCURRENCY", 1, 1, 64)
+        flush_interval_s = _number("FLUSH_INTERVAL_SECONDS", 5, 1, 86_400)
         data = DataDirectory(Path(os.environ.get("DATA_DIR") or ROOT / ".local").absolute())
         if data.withdraw():
             say("[run] the previous run was killed; its data is taken over")
         if data.in_memory:
             say(f"[run] warning: {data.path} is in memory (tmpfs) and lost at power-off")
-        asyncio.run(Run(data, _listen(port), web_processes).serve())
-    except (StartError, DirectoryError, ServerError, ProgramError) as error:
+        asyncio.run(Run(data, _listen(port), web_processes, flush_interval_s).serve())
+    except TOLD as error:
         print(f"make run: {error}", file=sys.stderr, flush=True)
         return 1
     return 0

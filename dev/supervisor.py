@@ -163,7 +163,9 @@ async def _answers(program: Program) -> bool:
 def kill(program: Program) -> None:
     """End the program and its children at once, if it still runs."""
     if program.process is not None and program.running:
-        os.killpg(program.process.pid, signal.SIGKILL)
+        # It may have ended a moment ago, untold as yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.process.pid, signal.SIGKILL)
 
 
 async def _print_lines(name: str, output: asyncio.StreamReader) -> None:

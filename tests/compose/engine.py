@@ -30,6 +30,10 @@ def unavailable() -> str:
     return ""
 
 
+class UnstartedError(RuntimeError):
+    """The kernel, or whoever made this machine, lets no engine start; the message is the end of its log."""
+
+
 class Engine:
     """A running engine; `environment` leads `docker` to it."""
 
@@ -58,6 +62,7 @@ class Engine:
         return done
 
     def start(self) -> None:
+        """Returns once it answers. Raises UnstartedError."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -73,7 +78,7 @@ class Engine:
         deadline = time.monotonic() + START_S
         while self.run("info", check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.directory / "log").read_text()[-4000:])
+                raise UnstartedError((self.directory / "log").read_text()[-4000:])
             time.sleep(0.2)
 
     def stop(self) -> None:

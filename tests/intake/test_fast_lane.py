@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import async_to_sync
-from asgiref.typing import HTTPScope
 from django.contrib.auth.models import User
 
-from tests.support.exchanging import post, say
+from tests.support.asgi import http_scope
+from tests.support.exchanging import address_of, post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
 from transactions.access.rights import Right
@@ -215,8 +215,7 @@ def test_both_ways_give_the_same_answers(people: list[User], proxy: bool) -> Non
             SECURE_HSTS_SECONDS="60",
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https" if proxy else "",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             warm = post(ADD, b"{}", bearer, "X-Forwarded-Proto: https")
             say(address, warm)  # the lane takes tokens that the process knows
             told.append([(request, say(address, request)) for request in requests(people[0], bearer, reader)])
@@ -253,8 +252,7 @@ def test_both_ways_are_limited_alike(people: list[User]) -> None:
             RATE_LIMIT_BURST="12",
             MAX_BATCH_RECORDS="12",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             answers = []
             for lines in ((), (f"Authorization: Bearer {token}",)):
                 say(address, post(ADD, b"{}", *lines))  # the lane takes tokens that the process knows
@@ -288,8 +286,7 @@ def test_a_batch_costs_its_records_whatever_their_ids_and_an_empty_one_costs_1(
         RATE_LIMIT_BURST="1000",
         MAX_BATCH_RECORDS="500",
     ) as url:
-        parts = urlsplit(url)
-        address = (str(parts.hostname), int(parts.port or 0))
+        address = address_of(url)
         say(address, post(ADD, b"{}", bearer))  # the lane takes tokens that the process knows
         left = [1000]
         for documents, cost in (
@@ -311,8 +308,7 @@ def test_a_full_queue_is_told_alike(people: list[User], lane: str) -> None:
     record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
     connection().rpush(QUEUE, "x", "y")
     with daphne(FAST_LANE=lane, MAX_QUEUE_LENGTH="2") as url:
-        parts = urlsplit(url)
-        address = (str(parts.hostname), int(parts.port or 0))
+        address = address_of(url)
         status, headers, body = say(address, post(ADD, record))
         assert (status, headers["Retry-After"]) == (503, "5")
         assert re.search("queue is full", json.loads(body)["detail"])
@@ -326,21 +322,7 @@ def test_the_common_post_never_reaches_django(people: list[User], is_form: bool)
     body = urlencode(record).encode() if is_form else json.dumps(record).encode()
     of_type = FORM if is_form else "application/json"
     headers = {"host": "localhost", "content-type": of_type, "content-length": str(len(body))}
-    scope: HTTPScope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": ADD,
-        "raw_path": ADD.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 8000),
-        "extensions": None,
-    }
+    scope = http_scope("POST", ADD, *((name.encode(), value.encode()) for name, value in headers.items()))
     sent: list[Any] = []
 
     async def django(*_: Any) -> None:

@@ -7,16 +7,15 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
-from asgiref.typing import HTTPScope
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.request import HttpHeaders
 
-from tests.support.exchanging import post, say
+from tests.support.asgi import http_scope
+from tests.support.exchanging import address_of, post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
 from transactions.access import plain_heads, token_checks
@@ -29,6 +28,14 @@ from transactions.stores.redis_connection import connection
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
+READS = (
+    "/api/transactions/T1/",
+    "/api/transactions/UNKNOWN/",
+    "/api/transactions/",
+    "/api/transactions/?limit=none",
+    "/api/transactions/average/?from=2026-01-01&to=2026-01-31",
+    "/api/pipeline/",
+)
 SENDERS = {
     file.stem: file.read_text().splitlines() for file in sorted(Path(__file__).parent.glob("senders/*"))
 }
@@ -96,28 +103,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
-def scope_of(path: str, headers: list[tuple[bytes, bytes]], peer: str = "127.0.0.1") -> HTTPScope:
-    url, _, query = path.partition("?")
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": url,
-        "raw_path": url.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": headers,
-        "client": (peer, 1),
-        "server": ("127.0.0.1", 8000),
-        "extensions": None,
-    }
-
-
-def ask(application: Any, path: str, document: Any, lines: list[str]) -> int:
-    """The status that an ASGI application answers."""
-    body = json.dumps(document).encode()
+def ask(application: Any, path: str, document: Any, lines: list[str], method: str = "POST") -> int:
+    """The status that an ASGI application answers; no document is an empty body."""
+    body = b"" if document is None else json.dumps(document).encode()
     given = [(name.strip().lower().encode(), value.strip().encode()) for name, value in map(split, lines)]
     base = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     given += [each for each in base if each[0] not in dict(given)]
@@ -134,7 +122,7 @@ def ask(application: Any, path: str, document: Any, lines: list[str]) -> int:
         sent.append(message)
 
     async def run() -> None:
-        await application(scope_of(path, given), receive, send)
+        await application(http_scope(method, path, *given), receive, send)
 
     async_to_sync(run)()
     return int(sent[0]["status"])
@@ -152,11 +140,11 @@ def record(user: User, id: str, **more: Any) -> dict[str, Any]:
 def test_every_header_that_is_read_on_the_way_is_reckoned_with(
     people: list[User], asked: set[str], settings: Any
 ) -> None:
-    """With a token, without one, with a session, with what is wrong; alone and as a batch."""
+    """With a token, without one, with a session, with what is wrong; alone, as a batch, and read."""
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.TRUSTED_PROXIES = 1
     django = ASGIHandler()
-    token, _ = create("poster", rights=frozenset({Right.POST}))
+    token, _ = create("poster", rights=frozenset({Right.POST, Right.READ}))
     known = [f"Authorization: Bearer {token}"]
     seen = []
     for lines in (
@@ -178,7 +166,9 @@ def test_every_header_that_is_read_on_the_way_is_reckoned_with(
             for document in documents:
                 posted = [document] if path != ADD and isinstance(document, dict) else document
                 seen.append(ask(django, path, posted, lines))
-    assert {200, 400, 401, 409} <= set(seen)
+        for path in READS:
+            seen.append(ask(django, path, None, lines, "GET"))
+    assert {200, 400, 401, 404, 409} <= set(seen)
     reckoned = plain_heads.READ | plain_heads.OF_ANONYMOUS | plain_heads.READ_IN_VAIN
     reckoned |= {plain_heads.COOKIE, b"x-forwarded-proto"}
     assert asked == {name.decode() for name in reckoned}
@@ -269,8 +259,7 @@ def test_each_sender_is_answered_alike_by_the_lane_and_by_django(people: list[Us
             TRUSTED_PROXIES="1",
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             bearer = f"Authorization: Bearer {token}"
             say(address, post(ADD, b"{}", bearer))  # the lane takes tokens that the process knows
             for sender, lines in SENDERS.items():

@@ -105,7 +105,7 @@ def test_a_second_terminal_has_the_currency_of_the_run(
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         data = DataDirectory(tmp_path / "data")
-        chosen = Run(data, listener, 1).chosen
+        chosen = Run(data, listener, 1, 5).chosen
     data.publish({**chosen, "DATABASE_URL": "postgres:///any", "REDIS_URL": "redis://127.0.0.1:1"})
     code = "from transaction_monitoring.settings import CURRENCY; print(CURRENCY)"
     plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -248,7 +248,28 @@ def test_a_redis_of_the_environment_that_does_not_answer_is_told(tmp_path: Path)
     assert "no Redis answers at REDIS_URL" in message
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("WEB_CONCURRENCY", "0")])
+@pytest.mark.parametrize(("name", "kind"), [("secret-key", "directory"), ("log", "file")])
+def test_what_is_of_another_kind_than_it_should_be_is_told(tmp_path: Path, name: str, kind: str) -> None:
+    """Found before anything is started, or amid the start."""
+    wrong = tmp_path / "data" / name
+    wrong.mkdir(parents=True)
+    if kind == "file":
+        wrong.rmdir()
+        wrong.write_text("")
+
+    assert str(wrong) in start_that_fails(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("WEB_CONCURRENCY", "0"),
+        ("FLUSH_INTERVAL_SECONDS", "+5"),
+        ("FLUSH_INTERVAL_SECONDS", "100000"),
+    ],
+)
 def test_a_bad_number_is_told(tmp_path: Path, name: str, value: str) -> None:
     assert f"{name} must be a whole number" in start_that_fails(tmp_path / "data", **{name: value})
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import redis.asyncio
@@ -13,7 +12,8 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from tests.support.accepting import push, queued, record, take
-from tests.support.exchanging import get, say
+from tests.support.asgi import http_scope
+from tests.support.exchanging import address_of, get, say
 from tests.support.serving import daphne
 from transactions.access import token_checks
 from transactions.access.rights import Right
@@ -111,8 +111,7 @@ def test_both_ways_give_the_same_answers(posted: list[str], proxy: bool) -> None
             SECURE_HSTS_SECONDS="60",
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https" if proxy else "",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             for line in (bearer, poster):  # the lane takes tokens that the process knows
                 say(address, get("/api/pipeline/", line, "X-Forwarded-Proto: https"))
             told.append([(asked, say(address, asked)) for asked in requests(posted, bearer, poster)])
@@ -135,8 +134,7 @@ def test_both_ways_are_limited_alike(posted: list[str]) -> None:
             RATE_LIMIT_BURST="60",
             MAX_BATCH_RECORDS="60",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             answers = []
             bearer = f"Authorization: Bearer {token}"
             say(address, get("/api/pipeline/", bearer))  # one that is unknown is paid for by its address
@@ -182,12 +180,8 @@ class Lane:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())]
-        scope: Any = {
-            **{"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": ""},
-            **{"headers": headers, "scheme": "http", "client": ("127.0.0.1", 1)},
-        }
-        await read_lane(django)(scope, receive, send)
+        headers = ((b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode()))
+        await read_lane(django)(http_scope("GET", path, *headers), receive, send)
         if len(sent) > 1:
             self.bodies.append(json.loads(sent[1]["body"]))
         return int(sent[0]["status"])

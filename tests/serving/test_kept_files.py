@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
 
-from tests.support.exchanging import say
+from tests.support.asgi import http_scope
+from tests.support.exchanging import address_of, say
 from tests.support.serving import ROOT, daphne
 from transaction_monitoring.serving.kept_files import KeptAnswer, KeptAnswers, kept_files
 
@@ -36,10 +36,7 @@ class Django:
 def ask(application: Any, *headers: tuple[bytes, bytes], **more: Any) -> Any:
     """Status, headers and body of an answer."""
     sent: list[Any] = []
-    scope = {
-        **{"type": "http", "method": "GET", "path": FILE, "query_string": b"", "root_path": ""},
-        **{"headers": list(headers), "scheme": "http", "client": ("127.0.0.1", 1), **more},
-    }
+    scope = http_scope("GET", FILE, *headers, **more)
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -179,8 +176,7 @@ def test_both_ways_give_the_same_answers(collected: Path, tls_alone: bool) -> No
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
             STATIC_ROOT=str(collected),
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             asked = [*paths, "/static/nothing.css", "/static/", "/static"]
             told.append([(each, say(address, each)) for each in requests(asked)])
     for (each, fast), (_, slow) in zip(*told, strict=True):

@@ -4,6 +4,13 @@ import json
 import re
 import socket
 from typing import Any
+from urllib.parse import urlsplit
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of a server."""
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 0)
 
 
 def say(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -14,7 +13,8 @@ from django.db import OperationalError
 from django.http import HttpResponse
 
 from tests.support.accepting import record, take
-from tests.support.exchanging import get, say
+from tests.support.asgi import http_scope
+from tests.support.exchanging import address_of, get, say
 from tests.support.serving import daphne
 from transaction_monitoring.serving.django_pool import DjangoPool
 from transaction_monitoring.serving.errors import store_failure
@@ -157,8 +157,7 @@ def test_both_ways_give_the_same_answers(stored: list[User], proxy: bool) -> Non
             SECURE_HSTS_SECONDS="60",
             SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https" if proxy else "",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             for line in (bearer, poster):  # what is plain comes with a token that the process knows
                 say(address, get("/api/schema/", line, "X-Forwarded-Proto: https"))
             forwarded = ("X-Forwarded-Proto: https",) if proxy else ()
@@ -184,12 +183,8 @@ def token() -> str:
 
 
 def scope_of(path: str, token: str) -> Any:
-    before, _, query = path.partition("?")
-    headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())]
-    return {
-        **{"type": "http", "method": "GET", "path": before, "query_string": query.encode(), "root_path": ""},
-        **{"headers": headers, "scheme": "http", "client": ("127.0.0.1", 1)},
-    }
+    bearer = (b"authorization", f"Bearer {token}".encode())
+    return http_scope("GET", path, (b"host", b"localhost"), bearer)
 
 
 def short(path: str, token: str) -> HttpResponse | None:
@@ -274,8 +269,7 @@ def fails(error: Exception) -> Any:
 def test_a_page_read_the_short_way_is_followed_by_the_rest(stored: list[User]) -> None:
     bearer = f"Authorization: Bearer {create('reader', rights=frozenset({Right.READ}))[0]}"
     with daphne() as url:
-        parts = urlsplit(url)
-        address = (str(parts.hostname), int(parts.port or 0))
+        address = address_of(url)
         say(address, get("/api/schema/", bearer))
         found, path = [], f"{LIST}?limit=3"
         while path:
@@ -299,8 +293,7 @@ def test_both_ways_are_limited_alike(stored: list[User]) -> None:
             RATE_LIMIT_BURST="60",
             MAX_BATCH_RECORDS="60",
         ) as url:
-            parts = urlsplit(url)
-            address = (str(parts.hostname), int(parts.port or 0))
+            address = address_of(url)
             say(address, get("/api/schema/", bearer))
             left = []
             for path in (f"{LIST}?limit=1", f"{LIST}?x=1") * 10:

@@ -55,6 +55,17 @@ def reader_of(scope: HTTPScope, rules: Rules) -> Sender | None:
     return sender(scope, headers, rules, Right.READ)
 
 
+def read_headers(
+    sent_by: Sender, content: bytes, allowance: rate_limits.Allowance | None
+) -> list[tuple[bytes, bytes]]:
+    """Those of the answer to a plain GET, as Django's view would have sent them."""
+    return [
+        *answer_headers(ALLOW, anonymous=sent_by.anonymous, secure=sent_by.secure),
+        (b"Content-Length", b"%d" % len(content)),
+        *(allowance.lines() if allowance is not None else ()),
+    ]
+
+
 async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
     """Answers, and pays for it; False, and nothing paid, where Django is to answer."""
     caller = sent_by.caller
@@ -78,10 +89,6 @@ async def _send(
     allowance: rate_limits.Allowance | None,
 ) -> None:
     content = JSONRenderer().render(told)
-    headers = [
-        *answer_headers(ALLOW, anonymous=sent_by.anonymous, secure=sent_by.secure),
-        (b"Content-Length", b"%d" % len(content)),
-        *(allowance.lines() if allowance is not None else ()),
-    ]
+    headers = read_headers(sent_by, content, allowance)
     await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
     await send({"type": "http.response.body", "body": content, "more_body": False})

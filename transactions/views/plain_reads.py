@@ -18,13 +18,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
 from ..access import rate_limits
-from ..access.plain_heads import Rules, Sender, answer_headers
+from ..access.plain_heads import Rules, Sender
 from ..encodings import escapes_fault
 from ..reading.averages import DAYS_AT_ONCE, AverageParameters
 from ..reading.listing import ListParameters
 from ..reading.paging import next_address
 from ..reading.parameters import Parameters
-from ..reading.read_lane import ALLOW, reader_of
+from ..reading.read_lane import read_headers, reader_of
 from ..stores.per_loop import done_on_loop
 from .base import PageRenderer, as_dict
 from .transactions import averaged, books, listed
@@ -65,11 +65,7 @@ def _told(
     status: int, content: bytes, sent_by: Sender, allowance: rate_limits.Allowance | None
 ) -> HttpResponse:
     response = HttpResponse(content, status=status)
-    for name, value in (
-        *answer_headers(ALLOW, anonymous=sent_by.anonymous, secure=sent_by.secure),
-        (b"Content-Length", b"%d" % len(content)),
-        *(allowance.lines() if allowance is not None else ()),
-    ):
+    for name, value in read_headers(sent_by, content, allowance):
         response.headers[name.decode()] = value.decode()
     return response
 
