@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,10 +13,17 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import CUT, Watched
 from tests.browser.dashboard import Dashboard, serious, stop_clock
 from tests.support.living import everybody_works
-from tests.support.serving import the_server
+from tests.support.serving import daphne, the_server
 from transactions.live.readers import ALIVE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(collected: None, transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """The last one that was started, which is the one that stands still."""
+    with daphne(log=tmp_path / "daphne.log") as url:
+        yield url
 
 
 def test_a_frozen_server_shows_once_the_alive_time_is_over_and_goes_on_once_it_thaws(
