@@ -23,7 +23,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..stores.hash_tag import TAG
-from ..stores.per_loop import PerLoop
+from ..stores.per_loop import PerLoop, done_on_loop
 from ..stores.redis_connection import close, intake_connection
 from ..stores.scripts import lua
 
@@ -135,8 +135,11 @@ class Limiter:
         if bucket is None:
             return None
         with bucket.spending:
+            # It is not kept for longer than what is there with it: whoever pays too much again and again
+            # would keep that for ever.
+            if (now := monotonic()) >= bucket.held_until:
+                bucket.held, bucket.held_until = 0, now + LEASE_S
             bucket.held = min(bucket.held + records, bucket.rates.burst)
-            bucket.held_until = monotonic() + LEASE_S
         return bucket.allowance()
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
@@ -212,6 +215,13 @@ def take_held(caller: str, records: int) -> Allowance | None:
     """
     lasting = _limiters.made_here()
     return None if lasting is None else lasting.take_held(caller, records)
+
+
+def take_in_thread(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
+    """`take` in a thread that works for a loop, which it visits only where Redis may have to be asked."""
+    if not settings.RATE_LIMIT_RECORDS_PER_SECOND:
+        return None
+    return take_held(caller, records) or done_on_loop(take, caller, records, paid=paid)
 
 
 def give_back(caller: str, records: int) -> Allowance | None:

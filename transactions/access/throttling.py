@@ -10,7 +10,6 @@ from django.utils.decorators import sync_and_async_middleware
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-from ..stores.per_loop import done_on_loop
 from . import rate_limits
 
 
@@ -26,9 +25,7 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
     """Takes `records` from the caller's bucket and notes on the request what is left. Raises RateLimited."""
     if not settings.RATE_LIMIT_RECORDS_PER_SECOND or records <= 0:
         return
-    allowance = rate_limits.take_held(caller, records)
-    if allowance is None:
-        allowance = done_on_loop(rate_limits.take, caller, records, paid=paid)
+    allowance = rate_limits.take_in_thread(caller, records, paid=paid)
     request.rate_limit = (caller, allowance)  # type: ignore[attr-defined]
     if allowance is not None and allowance.wait_s:
         raise RateLimited

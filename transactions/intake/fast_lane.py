@@ -183,9 +183,12 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Limited | None:
     if allowance is None:
         allowance = await rate_limits.take_for_batch(caller, braces)
     if allowance is not None and allowance.wait_s:
-        # Django counts the records, where that is another number.
-        exact = body.count(b'"transaction_id"') == body.count(b"{")
-        return (answers.limited(), allowance) if exact else None
+        if body.count(b'"transaction_id"') == body.count(b"{"):
+            return answers.limited(), allowance
+        # Django counts the records, where that is another number, and takes for the request too.
+        if braces > 1:
+            rate_limits.give_back(caller, 1)
+        return None
     records = decoder.records(body)
     count = 0 if records is None else max(1, len(records))
     if allowance is not None and count < braces:
