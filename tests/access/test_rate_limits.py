@@ -154,11 +154,11 @@ def test_what_is_given_back_keeps_nothing_else_beyond_its_time(
         async with limiter(ahead=True) as one:
             await one.take("till", 1, 0)
             now[0] += rate_limits.LEASE_S - 1
-            one.give_back("till", 1)
+            one.give_back("till", 1, 0)
             there = one.take_held("till", 1) is not None
             now[0] += 2
             held = one.take_held("till", 1) is not None
-            one.give_back("till", 1)
+            one.give_back("till", 1, 0)
             return [there, held, one.take_held("till", 1) is not None, one.take_held("till", 1) is not None]
 
     assert asyncio.run(pause()) == [True, False, True, False]

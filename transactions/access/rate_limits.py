@@ -130,7 +130,7 @@ class Limiter:
         bucket = self._buckets.get(caller)
         return bucket.allowance() if bucket is not None and bucket.spend(records) else None
 
-    def give_back(self, caller: str, records: int) -> Allowance | None:
+    def give_back(self, caller: str, records: int, missing: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
         if bucket is None:
             return None
@@ -140,7 +140,7 @@ class Limiter:
             if (now := monotonic()) >= bucket.held_until:
                 bucket.held, bucket.held_until = 0, now + LEASE_S
             bucket.held = min(bucket.held + records, bucket.rates.burst)
-        return bucket.allowance()
+        return bucket.allowance(missing)
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
@@ -224,15 +224,10 @@ def take_in_thread(caller: str, records: int, *, paid: int = 0) -> Allowance | N
     return take_held(caller, records) or done_on_loop(take, caller, records, paid=paid)
 
 
-def give_back(caller: str, records: int) -> Allowance | None:
-    """Lets `caller` spend again what it has just paid too much; this process alone knows of it."""
+def give_back(caller: str, records: int, *, missing: int = 0) -> Allowance | None:
+    """Lets `caller` spend again what it has just paid too much; this process alone knows of it.
+
+    Tells what is left to one who passes, or is to wait until `missing` are there.
+    """
     lasting = _limiters.made_here()
-    return None if lasting is None else lasting.give_back(caller, records)
-
-
-async def take_for_batch(caller: str, records: int) -> Allowance | None:
-    """Takes one for the request, then one for every further record, as the REST views do."""
-    allowance = await take(caller, 1)
-    if allowance is None or allowance.wait_s or records <= 1:
-        return allowance
-    return await take(caller, records - 1, paid=1)
+    return None if lasting is None else lasting.give_back(caller, records, missing)

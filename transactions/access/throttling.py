@@ -32,9 +32,18 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
 
 
 def take_for_batch(request: HttpRequest, records: int) -> None:
-    """Takes one for each record but the first, for which the request itself has paid. Raises RateLimited."""
+    """Takes one for each record but the first, for which the request itself has paid. Raises RateLimited.
+
+    Who is refused has paid nothing: many who try again would else keep the bucket empty for all of them.
+    """
     if limited := getattr(request, "rate_limit", None):
-        take(request, limited[0], records - 1, paid=1)
+        caller, _ = limited
+        try:
+            take(request, caller, records - 1, paid=1)
+        except RateLimited:
+            if (left := rate_limits.give_back(caller, 1, missing=records)) is not None:
+                request.rate_limit = (caller, left)  # type: ignore[attr-defined]
+            raise
 
 
 @sync_and_async_middleware

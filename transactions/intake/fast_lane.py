@@ -179,16 +179,11 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Limited | None:
     if braces > answers.most_records(plain.atomic):
         return None
     caller = plain.sender.caller
-    allowance = rate_limits.take_held(caller, braces)
-    if allowance is None:
-        allowance = await rate_limits.take_for_batch(caller, braces)
+    allowance = rate_limits.take_held(caller, braces) or await rate_limits.take(caller, braces)
     if allowance is not None and allowance.wait_s:
-        if body.count(b'"transaction_id"') == body.count(b"{"):
-            return answers.limited(), allowance
-        # Django counts the records, where that is another number, and takes for the request too.
-        if braces > 1:
-            rate_limits.give_back(caller, 1)
-        return None
+        # Django counts the records, where that is another number.
+        exact = body.count(b'"transaction_id"') == body.count(b"{")
+        return (answers.limited(), allowance) if exact else None
     records = decoder.records(body)
     count = 0 if records is None else max(1, len(records))
     if allowance is not None and count < braces:
