@@ -1,19 +1,16 @@
 """A backlog, as after a day without a worker: how fast it is stored, with rules and without; intake."""
 
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from benchmarks import posts
+from benchmarks.flusher import flusher
 from benchmarks.history import bring_into_force, fill_table, forget_rules, pay, queue, tidy_up
 from benchmarks.load import Address, Client
 from benchmarks.report import Section, number
-from benchmarks.serving import OURS, ROOT, Server, serve
+from benchmarks.serving import OURS, Server, serve
 from benchmarks.stage import Stage, Unbalanced, say, settle_up
 from transactions.books import balance
 from transactions.rules import figures
@@ -84,10 +81,9 @@ def _turn(stage: Stage, address: Address, records: int, users: range) -> Turn:
     begin, hits = datetime.now(UTC) - OF_THE_LAST, Hit.objects.count()
     queue((random.choice(users), begin + OF_THE_LAST * (n / records)) for n in range(records))
     say(f"backlog: {records:,} wait")
-    with _flusher() as flusher, Client(address, CONNECTIONS, posts.single(stage)) as client:
-        assert flusher.stdin is not None
+    with flusher() as worker, Client(address, CONNECTIONS, posts.single(stage)) as client:
         began, took_s = time.monotonic(), 0.0
-        print("flush", file=flusher.stdin, flush=True)
+        worker.begin()
 
         def look() -> None:
             nonlocal took_s
@@ -114,15 +110,3 @@ def _turn(stage: Stage, address: Address, records: int, users: range) -> Turn:
         ordered[len(ordered) // 2],
         ordered[int(len(ordered) * 0.99)],
     )
-
-
-@contextmanager
-def _flusher() -> Iterator["subprocess.Popen[str]"]:
-    command, pipe = [sys.executable, "-m", "benchmarks.flusher"], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as flusher:
-        assert flusher.stdout is not None
-        flusher.stdout.readline()
-        yield flusher
-        assert flusher.stdin is not None
-        flusher.stdin.close()
-        flusher.stdout.read()  # what it tells of its flush

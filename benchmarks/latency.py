@@ -1,15 +1,12 @@
 """What a client waits for a single POST at half of capacity: with nothing else, and amid a flush."""
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from benchmarks import filling, posts
+from benchmarks.flusher import Flusher, flusher
 from benchmarks.load import Address, Client, Load, percentile
 from benchmarks.report import Row, Section, number
-from benchmarks.serving import OURS, ROOT, Server, serve
+from benchmarks.serving import OURS, Server, serve
 from benchmarks.stage import Stage, say, settle_up
 
 CONNECTIONS = 50
@@ -27,8 +24,8 @@ def run(stage: Stage) -> Section:
         idle = _open(stage, address, capacity / 2, stage.scale.window_s * 3).latencies_ms
         settle_up()
         say(f"latency: half of {number(capacity)}/s, nothing else: p99 {number(percentile(idle, 99))} ms")
-        with _flusher() as flusher:
-            turns = [_amid_flush(stage, address, capacity / 2, flusher) for _ in range(FLUSHES)]
+        with flusher() as worker:
+            turns = [_amid_flush(stage, address, capacity / 2, worker) for _ in range(FLUSHES)]
         settle_up()
     amid = [latency for latencies, _ in turns for latency in latencies]
     section.note(f"Capacity, closed loop at {CONNECTIONS} connections: {number(capacity)}/s.")
@@ -58,12 +55,8 @@ def _open(stage: Stage, address: Address, rate: float, seconds: float) -> Load:
         return client.open(rate, seconds)
 
 
-def _amid_flush(
-    stage: Stage, address: Address, rate: float, flusher: "subprocess.Popen[str]"
-) -> tuple[list[float], float]:
+def _amid_flush(stage: Stage, address: Address, rate: float, worker: Flusher) -> tuple[list[float], float]:
     """Latencies in ms of what was answered while a flush ran, and how long it ran in seconds."""
-    assert flusher.stdin is not None
-    assert flusher.stdout is not None
     filling.fill(stage.scale.flush_records[0], stage.users)
     begin = time.monotonic() + 1
     told = False
@@ -71,23 +64,13 @@ def _amid_flush(
     def tell() -> None:
         nonlocal told
         if not told and time.monotonic() > begin:
-            print("flush", file=flusher.stdin, flush=True)
+            worker.begin()
             told = True
 
     with Client(address, CONNECTIONS, posts.single(stage)) as client:
         load = client.open(rate, 3 if stage.scale.quick else 8, tell)
-    stored, began, ended = flusher.stdout.readline().split()
-    latencies, took_s = load.between(float(began), float(ended)), float(ended) - float(began)
+    stored, began, ended = worker.ended()
+    latencies, took_s = load.between(began, ended), ended - began
     p99 = number(percentile(latencies, 99))
-    say(f"latency: a flush of {int(stored):,} took {took_s:.1f} s, p99 {p99} ms")
+    say(f"latency: a flush of {stored:,} took {took_s:.1f} s, p99 {p99} ms")
     return latencies, took_s
-
-
-@contextmanager
-def _flusher() -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "benchmarks.flusher"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as flusher:
-        assert flusher.stdout is not None
-        flusher.stdout.readline()
-        yield flusher

@@ -63,7 +63,7 @@ def get(path: str) -> Callable[[Stage], Make]:
 
 
 def form(stage: Stage) -> Make:
-    """Makes single POSTs as HTML forms, which the fast lane leaves to Django."""
+    """Makes single POSTs as HTML forms, which the fast lane answers as it does JSON."""
     run = secrets.token_hex(4)
     first, count = stage.users[0], len(stage.users)
 

@@ -307,8 +307,7 @@ class PrivatePostgres(PrivateServer):
             "full_page_writes": "on",
             "shared_buffers": "128MB",
             "max_wal_size": "2GB",
-            # pglz, the one method that these binaries have, takes more of a processor than all else that
-            # storing a row in a large table does: most of its pages go to the log whole.
+            # As deployed: docs/scaling.md says what it would cost.
             "wal_compression": "off",
             "jit": "off",
         }

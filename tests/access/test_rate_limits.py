@@ -1,6 +1,7 @@
 """Rate limits: a bucket for each caller, the same for all processes."""
 
 import asyncio
+import json
 import logging
 import math
 from collections.abc import AsyncIterator
@@ -13,13 +14,16 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from tests.support.asgi import http_scope
 from tests.support.configuring import settings_with
 from tests.support.outages import redis_away
+from transaction_monitoring.observability import logs
 from transactions.access import rate_limits
 from transactions.access.addresses import address_of, is_loopback
 from transactions.access.rate_limits import LIMIT, Allowance, Bucket, Limiter, Rates
 from transactions.access.rights import Right
 from transactions.access.tokens import create, revoke
+from transactions.intake.fast_lane import fast_lane
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection
 
@@ -137,6 +141,27 @@ def test_what_was_taken_ahead_and_not_spent_is_given_up(
             return held, one._buckets["till"].held
 
     assert asyncio.run(pause()) == (10, 10)
+
+
+def test_what_is_given_back_keeps_nothing_else_beyond_its_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT_RECORDS_PER_SECOND = settings.RATE_LIMIT_BURST = 100
+    now = [1000.0]
+    monkeypatch.setattr(rate_limits, "monotonic", lambda: now[0])
+
+    async def pause() -> list[bool]:
+        async with limiter(ahead=True) as one:
+            await one.take("till", 1, 0)
+            now[0] += rate_limits.LEASE_S - 1
+            one.give_back("till", 1, 0)
+            there = one.take_held("till", 1) is not None
+            now[0] += 2
+            held = one.take_held("till", 1) is not None
+            one.give_back("till", 1, 0)
+            return [there, held, one.take_held("till", 1) is not None, one.take_held("till", 1) is not None]
+
+    assert asyncio.run(pause()) == [True, False, True, False]
 
 
 def test_who_is_over_the_limit_costs_redis_nothing() -> None:
@@ -389,6 +414,29 @@ def test_the_address_is_that_of_trusted_proxies_alone(api: APIClient, settings: 
 def test_the_client_s_address(settings: Settings, proxies: int, forwarded: str, address: str) -> None:
     settings.TRUSTED_PROXIES = proxies
     assert address_of("192.0.2.1", forwarded) == address
+
+
+def test_a_batch_that_the_lane_leaves_to_django_has_paid_nothing(people: list[User]) -> None:
+    """More braces than records: Django counts, and charges, the records."""
+    batch = [{**record(people[0], n), "transaction_id": f"{{{{{n}"} for n in range(2)]
+    body = json.dumps(batch).encode()
+    headers = ((b"host", b"localhost"), (b"content-type", b"application/json"))
+
+    async def django(*_: Any) -> None:
+        pass
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body}
+
+    async def run() -> Allowance | None:
+        rate_limits.serve_here()
+        caller = "address:127.0.0.1"
+        await rate_limits.take(caller, 6)
+        scope = http_scope("POST", MANY, *headers, (b"content-length", b"%d" % len(body)))
+        await fast_lane(django, logs.request_id)(scope, receive, django)
+        return await rate_limits.take(caller, 4)
+
+    assert passed([async_to_sync(run)()]) == 1
 
 
 def test_the_limiter_s_outage_is_no_refusal_of_its_own(

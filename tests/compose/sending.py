@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from dev.waiting import NotInTime, wait_until
+
 PATIENCE_S = 180.0
+# Between two looks, each of which starts a program or posts.
+LOOK_EACH_S = 0.3
 # Between two posts.
 PAUSE_S = 0.05
 
 
 def until(found: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + patience_s
-    while not found():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.3)
+    """Waits with the patience that a whole system needs. Raises NotInTime, which says `what`."""
+    wait_until(found, patience_s, what, LOOK_EACH_S)
 
 
 class System(Protocol):
@@ -38,13 +39,13 @@ class Sender:
 
     def until_taken(self, name: str) -> None:
         """Posts it, again and again where it is not taken."""
-        until(lambda: self._system.post(name) == 200, f"{name} is not taken")
+        until(lambda: self._system.post(name) == 200, f"{name} is taken")
         self.acknowledged.append(name)
 
     def during(self, prefix: str, work: Callable[[], object], clients: int = 1) -> None:
         """Posts all the while, so many clients at once, and one before and one after."""
         over = threading.Event()
-        failed: list[TimeoutError] = []
+        failed: list[NotInTime] = []
 
         def send(client: int) -> None:
             try:
@@ -53,7 +54,7 @@ class Sender:
                     self.until_taken(f"{prefix} {client} {number}")
                     number += 1
                     time.sleep(PAUSE_S)
-            except TimeoutError as error:
+            except NotInTime as error:
                 failed.append(error)
 
         threads = [threading.Thread(target=send, args=(client,)) for client in range(clients)]
@@ -71,7 +72,11 @@ class Sender:
 
     def nothing_is_lost(self) -> None:
         """Each that was acknowledged is stored, once, and nothing else; the books balance."""
-        until(lambda: self._system.books()["buffered"] == 0, "the queue is not stored")
-        until(lambda: self._system.rows() == sorted(self.acknowledged), "rows are missing or too many", 30)
+        until(lambda: self._system.books()["buffered"] == 0, "the queue is stored")
+        until(
+            lambda: self._system.rows() == sorted(self.acknowledged),
+            "exactly what was acknowledged is stored",
+            30,
+        )
         books = self._system.books()
         assert (books["balanced"], books["accepted"]) == (True, len(self.acknowledged))

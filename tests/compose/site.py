@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from dev.ports import free_port
+from dev.waiting import NotInTime
 from tests.compose.engine import Engine
 from tests.compose.sending import until
 from tests.support.containers import FILLED_IN
@@ -135,9 +136,9 @@ class Site:
             return all(found.get(name) == "healthy" for name in names or found if name != "migrate")
 
         try:
-            until(healthy, "health")
-        except TimeoutError:
-            raise TimeoutError(f"{self.health()}\n{self.compose('logs', '--tail=30')}") from None
+            until(healthy, "all are healthy")
+        except NotInTime:
+            raise NotInTime(f"{self.health()}\n{self.compose('logs', '--tail=30')}") from None
 
     def kill(self, name: str) -> None:
         """As the kernel does where memory ends: the engine did not ask for it."""

@@ -65,7 +65,7 @@ def test_the_image_is_small_and_its_service_answers_soon(
 
     site.compose("restart", "web")
     url = f"http://127.0.0.1:{site.port}/livez"
-    until(lambda: answers(url), "web does not answer")
+    until(lambda: answers(url), "web answers")
     answered = time.time()
     began = datetime.fromisoformat(site.running()["web"]["State"]["StartedAt"])
     took = answered - began.timestamp()
@@ -142,7 +142,7 @@ def test_a_post_is_heard_by_wss_and_becomes_a_row(site: Site, sender: Sender) ->
         while "the first" not in heard:
             heard = str(websocket.recv(timeout=30))
 
-    until(lambda: site.rows() == ["the first"], "no row")
+    until(lambda: site.rows() == ["the first"], "the row is stored")
     sender.nothing_is_lost()
 
 
@@ -161,7 +161,7 @@ def test_one_that_is_killed_comes_back_by_itself_and_nothing_is_lost(
 
     sender.during(f"kill {name}", lambda: site.kill(name))
 
-    until(lambda: site.running()[name]["RestartCount"] == before + 1, "it was not started again")
+    until(lambda: site.running()[name]["RestartCount"] == before + 1, "it is started again")
     site.wait_until_healthy(name)
     sender.nothing_is_lost()
 

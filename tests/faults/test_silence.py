@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import UserRun, wait_until
+from tests.support.running import UserRun
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_who_lives_and_flushes_nothing_is_started_again(tmp_path: Path) -> None:
             books = ask(f"{base}api/pipeline/")
             return bool(books["stored"] == 1000 and books["buffered"] == books["in_flight"] == 0)
 
-        wait_until(stored, HEALED_S, run)
+        run.wait_until(stored, HEALED_S)
         assert run.pid_of("worker") not in (None, worker)
         assert "the worker is killed" in run.text
     finally:

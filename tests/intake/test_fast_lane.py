@@ -274,6 +274,27 @@ def test_both_ways_are_limited_alike(people: list[User]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lane", ["true", "false"])
+def test_a_batch_that_is_refused_has_paid_nothing(people: list[User], lane: str) -> None:
+    """Or many who try again would keep each other out for ever."""
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    bearer = f"Authorization: Bearer {token}"
+    record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+    with daphne(
+        FAST_LANE=lane, RATE_LIMIT_RECORDS_PER_SECOND="1", RATE_LIMIT_BURST="200", MAX_BATCH_RECORDS="200"
+    ) as url:
+        address = address_of(url)
+        say(address, post(ADD, b"{}", bearer))  # the lane takes tokens that the process knows
+        assert say(address, post(MANY, [record] * 150, bearer))[0] == 200
+        told = [say(address, post(MANY, [record] * 200, bearer)) for _ in range(100)]
+    assert {status for status, _, _ in told} == {429}
+    left = [int(headers["Ratelimit-Remaining"]) for _, headers, _ in told]
+    assert left == sorted(left)
+    assert left[0] >= 50
+    assert int(told[0][1]["Retry-After"]) <= 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", ["true", "false"])
 def test_a_batch_costs_its_records_whatever_their_ids_and_an_empty_one_costs_1(
     people: list[User], lane: str
 ) -> None:

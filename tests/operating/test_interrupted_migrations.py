@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from tests.support.serving import database_url
 from transactions import apps
@@ -101,6 +102,30 @@ def test_whichever_index_it_is_interrupted_at_it_is_run_again(monkeypatch: pytes
         call_command("migrate", verbosity=0)
     assert times == len(interruptions.indexes) >= 18
     assert (indexes(), constraints()) == (whole, kept)
+
+
+@pytest.mark.parametrize(("note", "there"), [("record_applied", False), ("record_unapplied", True)])
+def test_one_that_is_killed_before_it_is_noted_has_done_nothing(
+    note: str, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There and back: with foreign keys Django alone would note it after its commit."""
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def saved_views() -> bool:
+        return "transactions_savedview" in connection.introspection.table_names()
+
+    try:
+        call_command("migrate", "transactions", "0013" if there else "0012", verbosity=0)
+        with monkeypatch.context() as patch:
+            patch.setattr(MigrationRecorder, note, killed)
+            with pytest.raises(KeyboardInterrupt):
+                call_command("migrate", "transactions", "0012" if there else "0013", verbosity=0)
+        assert saved_views() == there
+    finally:
+        call_command("migrate", verbosity=0)
+    assert saved_views()
 
 
 def test_an_index_to_be_dropped_that_is_not_there_under_its_name_is_told(

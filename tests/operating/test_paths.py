@@ -9,7 +9,6 @@ import importlib.util
 import io
 import re
 import tokenize
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -366,13 +365,17 @@ ROOMS = [
 ]
 
 
+def section_of(room: Path) -> str:
+    """What the architecture says below the heading that names the room, up to the next heading."""
+    heading = rf"^#+ `{room.relative_to(ROOT).as_posix()}/`.*$"
+    (_, section) = re.split(heading, ARCHITECTURE.read_text(), maxsplit=1, flags=re.MULTILINE)
+    return re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0]
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
 def test_each_module_has_its_line_in_the_architecture(room: Path) -> None:
     """In the table below the heading that names its room; nothing else stands there."""
-    heading = rf"^#+ `{room.relative_to(ROOT).as_posix()}/`.*$"
-    (_, section) = re.split(heading, ARCHITECTURE.read_text(), maxsplit=1, flags=re.MULTILINE)
-    section = re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0]
-    table = section.partition("| module | |\n| --- | --- |\n")[2].partition("\n\n")[0]
+    table = section_of(room).partition("| module | |\n| --- | --- |\n")[2].partition("\n\n")[0]
     named = [name for row in table.splitlines() for name in _QUOTED.findall(row.split(" | ")[0])]
     files = [path for path in room.iterdir() if path.is_file() and path.stem != "__init__"]
     assert sorted(named) == sorted(path.stem if path.suffix == ".py" else path.name for path in files)
@@ -387,14 +390,6 @@ def test_each_room_has_a_folder_of_tests_and_each_folder_is_of_a_room() -> None:
 
 def _modules(room: Path) -> Iterator[Path]:
     return (path for path in room.glob("*.py") if path.stem != "__init__")
-
-
-def test_the_floors_in_the_architecture_are_those_of_the_contract() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    floors = ["\n".join(each["layers"]) for each in contracts if each["type"] == "layers"]
-    assert len(floors) == 2
-    for drawing in floors:
-        assert f"```\n{drawing}\n```" in ARCHITECTURE.read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -4,20 +4,24 @@ And the suite's own: each process of it has servers to itself, and takes them al
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg2
 import pytest
 import redis
+import yaml
 
 from dev import test_cluster
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError
+from tests.support.containers import SERVICES
 from tests.support.running import processes
 from tests.support.serving import ROOT
 
@@ -64,6 +68,24 @@ def test_redis_of_the_suite_keeps_every_acknowledged_write() -> None:
 @pytest.mark.parametrize("name", ["fsync", "synchronous_commit", "full_page_writes"])
 def test_postgres_of_the_suite_keeps_every_commit(name: str) -> None:
     assert query(os.environ["DATABASE_URL"], f"SHOW {name}") == [("on",)]
+
+
+def test_postgres_as_deployed_writes_its_log_as_the_one_that_is_measured(tmp_path: Path) -> None:
+    names = ("synchronous_commit", "wal_compression", "max_wal_size", "jit")
+    measured = stated(PrivatePostgres(tmp_path).command())
+    composed = stated(shlex.split(SERVICES["database"]["command"]))
+    template = (ROOT / "deploy/machines/patroni.yml.template").read_text()
+    of_three = yaml.safe_load(template)["bootstrap"]["dcs"]["postgresql"]["parameters"]
+
+    wanted = {name: measured[name] for name in names}
+    assert wanted["wal_compression"] == "off"
+    assert {name: composed[name] for name in names} == wanted
+    assert {name: of_three[name] for name in names} == wanted
+
+
+def stated(command: list[str]) -> dict[str, str]:
+    """The settings of a server's command: what follows each -c."""
+    return dict(word.split("=", 1) for before, word in pairwise(command) if before == "-c")
 
 
 def test_redis_has_its_data_after_a_crash(redis_server: PrivateRedis) -> None:

@@ -14,7 +14,7 @@ import redis
 
 from dev.directory import DataDirectory
 from dev.run import ROOT, Run
-from tests.support.running import PROGRAMS, UserRun, processes, wait_until
+from tests.support.running import PROGRAMS, UserRun, processes
 
 pytestmark = pytest.mark.slow
 
@@ -168,15 +168,15 @@ def test_a_second_run_in_the_same_directory_is_refused(run: UserRun) -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_killed_is_started_again(run: UserRun, program: str) -> None:
     # A run is ready once it answers; its workers may be a moment later.
-    wait_until(lambda: run.pid_of(program) is not None, 30, run)
+    run.wait_until(lambda: run.pid_of(program) is not None, 30)
     killed = run.pid_of(program)
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
 
-    wait_until(lambda: run.pid_of(program) not in (None, killed), 30, run)
-    wait_until(run.answers, 30, run)
+    run.wait_until(lambda: run.pid_of(program) not in (None, killed), 30)
+    run.wait_until(run.answers, 30)
     with redis.Redis.from_url(run.published["REDIS_URL"]) as client:
-        wait_until(lambda: reachable(client, run), 30, run)
+        run.wait_until(lambda: reachable(client, run), 30)
 
 
 def reachable(client: redis.Redis, run: UserRun) -> bool:
@@ -208,7 +208,7 @@ def test_nothing_outlives_a_killed_run(run: UserRun) -> None:
     run.process.kill()
     run.process.wait()
 
-    wait_until(lambda: not list(processes(run.data)), 10, run)
+    run.wait_until(lambda: not list(processes(run.data)), 10)
     run.start()
     assert "the previous run was killed" in run.text
     assert run.stop() == 0

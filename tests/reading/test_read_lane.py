@@ -15,7 +15,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.asgi import http_scope
 from tests.support.exchanging import address_of, get, say
 from tests.support.serving import daphne
-from transactions.access import token_checks
+from transactions.access import rate_limits, token_checks
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.models import Transaction
@@ -214,6 +214,20 @@ def test_what_is_there_never_reaches_django(posted: list[str], token: str) -> No
     assert (
         lane.ask_at_once([f"{ONE}{id}" for id in ("nothing", "refused", "average", "a/b")], token) == [0] * 4
     )
+
+
+def test_what_was_not_paid_is_not_paid_back(
+    posted: list[str], token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis cannot be asked about limits, and nobody is limited."""
+    settings.RATE_LIMIT_RECORDS_PER_SECOND = 1
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(rate_limits, "take", nothing)
+    monkeypatch.setattr(rate_limits, "give_back", lambda *_: pytest.fail("paid back"))
+    assert Lane().ask_at_once([f"{ONE}nothing/"], token) == [0]
 
 
 def test_those_who_ask_at_once_share_their_questions(

@@ -8,18 +8,22 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from twisted.web.http_headers import Headers
 
 from dev.waiting import wait_until
 from tests.support.bystanders import LONG_S, longest_wait_s
 from tests.support.exchanging import say
 from tests.support.serving import daphne, the_server
 from tests.support.watching import failures
+from transaction_monitoring.serving import bodies_at_once
+from transactions.access import token_checks
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 
@@ -117,6 +121,29 @@ def test_without_known_credentials_a_few_large_bodies_come_at_once(
         assert whole(url, body, *lines)[0] == 401
     assert log.read_text().count("Bodies take all the room") == 1
     assert failures(log.read_text().replace(token, "")) == []
+
+
+@dataclass(eq=False)
+class Body:
+    """A request whose body comes."""
+
+    requestHeaders: Headers
+    body_bytes: int = 9_000
+    held_bytes: int = 0
+    share: bodies_at_once.Share | None = None
+
+
+def test_a_large_body_is_not_the_one_that_asks_again_about_its_token(clock: list[float]) -> None:
+    """Whoever is to ask PostgreSQL is told that once, and here nobody asks."""
+    token, _ = create("till", rights=frozenset({Right.POST}))
+    assert token_checks.check(token) is not None
+    clock[0] += token_checks.KNOWN_S
+    headers = Headers({b"Authorization": [f"Bearer {token}".encode()]})
+    request = Body(headers)
+    bodies_at_once.hold(request, 9_000, lambda _: pytest.fail("gives way"))
+    assert request.share is bodies_at_once._known
+    bodies_at_once.let_go(request)
+    assert token_checks.known(token) is None, "the next one asks"
 
 
 def wait_for_room() -> None:

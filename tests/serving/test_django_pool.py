@@ -197,6 +197,43 @@ def test_a_view_that_fails_is_a_500_and_its_thread_goes_on(
     assert after.status == 200
 
 
+def test_a_fault_of_the_short_way_is_told_in_the_log_and_django_answers(
+    application: DjangoPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(*_: Any) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(django_pool.plain_reads, "answer", answer)
+    assert ask(application, "/told").status == 200
+    assert "ZeroDivisionError: ours" in caplog.text
+
+
+def test_what_fails_when_nobody_waits_for_it_any_more_is_told_in_the_log(
+    application: DjangoPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def answer(*_: Any) -> None:
+        begun.set()
+        go.wait(10)
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(application, "_answer", answer)
+
+    async def scenario() -> None:
+        line = Line()
+        task = asyncio.create_task(application(line.scope("/told"), line.receive, line.send))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert "ZeroDivisionError: ours" in caplog.text
+
+
 def test_signals_are_sent_and_the_answer_closed_in_the_thread_of_the_view(application: DjangoPool) -> None:
     threads: list[str] = []
 

@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dev.waiting import wait_until
 from tests.support.serving import daphne, uvicorn
 from transaction_monitoring.serving import whole_bodies
 from transaction_monitoring.serving.whole_bodies import Unpacker, UnreadableBody
@@ -295,6 +296,10 @@ class Serving:
         self.statuses.append(status)
         return status
 
+    async def until_read(self, bodies: int) -> None:
+        """Waits until so many are unpacked."""
+        await asyncio.to_thread(wait_until, lambda: len(self.bodies) == bodies, 30, f"{bodies} are unpacked")
+
 
 def test_few_large_packed_bodies_are_unpacked_at_once_and_small_ones_pass_them(
     settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -306,10 +311,10 @@ def test_few_large_packed_bodies_are_unpacked_at_once_and_small_ones_pass_them(
     async def act() -> None:
         serving = Serving()
         posting = [asyncio.create_task(serving.post(large)) for _ in range(most + 20)]
-        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == most)
+        await serving.until_read(most)
         assert serving.bodies == [len(large)] * most
         assert await serving.post(b"[]") == 200
-        await asyncio.to_thread(wait_until, lambda: len(serving.statuses) == 21)
+        await asyncio.to_thread(wait_until, lambda: len(serving.statuses) == 21, 30, "21 are answered")
         assert sorted(serving.statuses) == [200, *[503] * 20]
         assert serving.retry_after == {b"2"}
         serving.let.set()
@@ -353,13 +358,6 @@ def test_nothing_but_a_batch_is_unpacked_past_what_it_can_need(settings: Any) ->
     asyncio.run(act())
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_an_unknown_token_has_no_large_body_unpacked_and_pays_with_its_address(
     transactional_db: None, settings: Any
 ) -> None:
@@ -390,11 +388,11 @@ def test_a_good_token_s_large_body_passes_those_with_made_up_sessions(
         serving = Serving()
         cookies = [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={n}".encode()) for n in range(20)]
         made_up = [asyncio.create_task(serving.post(large, MANY, cookie)) for cookie in cookies]
-        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == 1)
+        await serving.until_read(1)
         good = [
             asyncio.create_task(serving.post(large, MANY, bearer)) for _ in range(whole_bodies.LARGE_AT_ONCE)
         ]
-        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == 1 + whole_bodies.LARGE_AT_ONCE)
+        await serving.until_read(1 + whole_bodies.LARGE_AT_ONCE)
         serving.let.set()
         assert set(await asyncio.gather(*good)) == {200}
         await asyncio.gather(*made_up)

@@ -2,8 +2,11 @@
 
 import asyncio
 import gc
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from transactions.stores.per_loop import PerLoop, done_on_loop, work_for
 
@@ -86,3 +89,33 @@ def test_so_has_one_whose_loop_is_closed() -> None:
     loop.close()
     with ThreadPoolExecutor(1, initializer=work_for, initargs=(loop,)) as thread:
         assert thread.submit(done_on_loop, where).result(30) is not loop
+
+
+def test_so_has_one_whose_loop_has_stopped() -> None:
+    """As that of a server which ends is, while it waits for its threads."""
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(1, initializer=work_for, initargs=(loop,)) as thread:
+        assert thread.submit(done_on_loop, where).result(30) is not loop
+    loop.close()
+
+
+def test_whoever_waits_for_a_loop_that_stops_is_told() -> None:
+    loop, asked = asyncio.new_event_loop(), threading.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    running = threading.Thread(target=loop.run_forever)
+    running.start()
+    with ThreadPoolExecutor(1, initializer=work_for, initargs=(loop,)) as thread:
+        waiting = thread.submit(done_on_loop, never)
+        assert asked.wait(30)
+        loop.call_soon_threadsafe(loop.stop)
+        running.join(30)
+        with pytest.raises(RuntimeError, match="stopped"):
+            waiting.result(30)
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    loop.close()

@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def http_scope(method: str, path: str, *headers: tuple[bytes, bytes], **more: Any) -> Any:
+def http_scope(method: str, path: str, /, *headers: tuple[bytes, bytes], **more: Any) -> Any:
     """Of an address with its query, from loopback; `more` wins over what stands here."""
     before, _, query = path.partition("?")
     return {

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -16,6 +15,7 @@ from typing import IO
 from dev.run import ROOT
 from dev.servers import launch
 from dev.test_servers import EXPORTED
+from dev.waiting import NotInTime, wait_until
 
 # A word of each process' command line.
 PROGRAMS = {
@@ -59,8 +59,15 @@ class UserRun:
             stderr=output,
             start_new_session=True,
         )
-        wait_until(lambda: self.url is not None or self.ended, 60, self)
+        self.wait_until(lambda: self.url is not None or self.ended, 60)
         assert not self.ended, self.text
+
+    def wait_until(self, holds: Callable[[], object], seconds: float) -> None:
+        """Fails with what the run has said, where something does not come to hold within `seconds`."""
+        try:
+            wait_until(holds, seconds, "what the run is to come to")
+        except NotInTime as error:
+            raise AssertionError(self.text) from error
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -132,11 +139,3 @@ def processes(data: Path) -> Iterator[tuple[int, int, str]]:
             continue
         if stat[0] != "Z":
             yield int(entry.name), int(stat[1]), command
-
-
-def wait_until(holds: Callable[[], object], seconds: float, run: UserRun) -> None:
-    """Fails with what the run has said, where something does not come to hold within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, run.text
-        time.sleep(0.05)

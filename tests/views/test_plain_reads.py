@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -18,11 +18,11 @@ from tests.support.exchanging import address_of, get, say
 from tests.support.serving import daphne
 from transaction_monitoring.serving.django_pool import DjangoPool
 from transaction_monitoring.serving.errors import store_failure
-from transactions.access import token_checks
+from transactions.access import rate_limits, token_checks
 from transactions.access.plain_heads import Rules
 from transactions.access.rights import Right
 from transactions.access.tokens import create, digest_of
-from transactions.reading import listing
+from transactions.reading import averages, listing
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 from transactions.views.plain_reads import CALLS, answer
@@ -257,6 +257,25 @@ def test_what_fails_otherwise_is_logged_and_left_to_django(
     monkeypatch.setattr(listing, "page", fails(ZeroDivisionError("ours")))
     assert short(LIST, token) is None
     assert "ZeroDivisionError: ours" in caplog.text
+
+
+def test_a_year_waits_for_no_other_question(people: list[User], token: str) -> None:
+    for number in range(36):
+        day = DAY.replace(month=1, day=1) + timedelta(days=10 * number)
+        take(record(f"order-{number}", people[0], 1, created_at=day))
+    flush()
+    with averages._one_at_a_time:
+        told = short(f"{AVERAGES}?from=2025-01-01&to=2025-12-31", token)
+    assert told is not None
+    assert len(json.loads(told.content)["data"]) == 36
+
+
+def test_where_nothing_is_limited_no_loop_is_visited(
+    stored: list[User], token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT_RECORDS_PER_SECOND = 0
+    monkeypatch.setattr(rate_limits, "done_on_loop", lambda *_: pytest.fail("visited"))
+    assert short(LIST, token) is not None
 
 
 def fails(error: Exception) -> Any:

@@ -81,9 +81,9 @@ def let_go(request: Any) -> None:
 
 
 def _is_known(request: Any) -> bool:
-    """Whether the sender's token is one that this process knows, or none is asked for."""
+    """Whether the sender's token is one that this process has found good, or none is asked for."""
     given = request.requestHeaders.getRawHeaders(b"Authorization", [])
     if not given:
         return bool(settings.ALLOW_ANONYMOUS_API)
     token = token_of(given[0].decode("latin-1"))
-    return token is not None and token_checks.known(token) is not None
+    return token is not None and token_checks.seen(token) is not None

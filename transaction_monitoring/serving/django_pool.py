@@ -190,9 +190,13 @@ class DjangoPool(ASGIHandler):
         if not settings.FAST_LANE:
             return None
         path = scope["path"]
-        return plain_reads.answer(
-            cast("HTTPScope", scope), self._rules, lambda error: store_failure(error, path)
-        )
+        try:
+            return plain_reads.answer(
+                cast("HTTPScope", scope), self._rules, lambda error: store_failure(error, path)
+            )
+        except Exception:
+            log.exception("The short way of %s fails: it is left to Django", path)
+            return None
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponse | StreamedAnswer:
         """In a thread: the short way of a plain read, or else the whole of Django for one request.
@@ -347,11 +351,15 @@ async def _close(stream: StreamedAnswer, threads: Threads) -> None:
 
 def _forsake(threads: Threads, answering: "asyncio.Future[HttpResponse | StreamedAnswer]") -> None:
     """Closes an answer that came when nobody waited for it any more."""
-    if not answering.cancelled() and not answering.exception():
-        answer = answering.result()
-        if isinstance(answer, StreamedAnswer):
-            _closing.add(closing := asyncio.ensure_future(_close(answer, threads)))
-            closing.add_done_callback(_closing.discard)
+    if answering.cancelled():
+        return
+    if (error := answering.exception()) is not None:
+        log.error("A request failed that nobody waited for any more", exc_info=error)
+        return
+    answer = answering.result()
+    if isinstance(answer, StreamedAnswer):
+        _closing.add(closing := asyncio.ensure_future(_close(answer, threads)))
+        closing.add_done_callback(_closing.discard)
 
 
 _closing: set["asyncio.Future[None]"] = set()

@@ -15,10 +15,10 @@ from asgiref.typing import (
     Scope,
     WebSocketScope,
 )
-from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 
-from .early_answers import JSON, TEXT, answer, header, path_of
+from transactions.access.plain_heads import JSON, host_allowed
+
+from .early_answers import TEXT, answer, header, path_of
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,7 @@ def is_allowed(scope: HTTPScope | WebSocketScope) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_allowed(host: str) -> bool:
-    hosts = settings.ALLOWED_HOSTS
-    if settings.DEBUG and not hosts:  # as Django has it
-        hosts = [".localhost", "127.0.0.1", "[::1]"]
-    domain, _ = split_domain_port(host)
-    allowed = bool(domain) and validate_host(domain, hosts)
+    allowed = host_allowed(host)
     if not allowed:
         # Once for each, as far as they are kept in mind.
         log.warning("A request for the host %.100r was refused: it is not in ALLOWED_HOSTS", host)

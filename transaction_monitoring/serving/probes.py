@@ -29,6 +29,7 @@ from django.http import JsonResponse
 from transactions.access import rate_limits, token_checks
 from transactions.access.callers import rights_of_caller
 from transactions.access.known_callers import is_remembered, known_caller, token_of
+from transactions.access.plain_heads import JSON
 from transactions.access.rights import Right
 from transactions.live.handshake import load_user
 from transactions.stores.per_loop import PerLoop
@@ -36,7 +37,7 @@ from transactions.stores.postgres_silence import watched_threads
 
 from ..observability import health
 from ..observability.prometheus import metrics
-from .early_answers import JSON, address_in, answer, header, path_of
+from .early_answers import address_in, answer, header, path_of
 from .hosts import is_allowed, refuse
 
 # How long a look holds, and how long anybody waits for one.

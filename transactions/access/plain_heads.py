@@ -1,6 +1,8 @@
 """Requests that need none of Django to be judged: what in a head can change its answer, read as Django does.
 
 For lanes, which answer the common request in front of Django and leave whatever is in any way unusual to it.
+Whoever else answers in front of Django asks here too whether a host is served, whether the client came by
+TLS, and for the headers that stand on all answers.
 """
 
 from functools import lru_cache
@@ -49,13 +51,12 @@ class Rules(NamedTuple):
 
     @classmethod
     def of_settings(cls) -> "Rules":
-        name, word = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-        header = name.removeprefix("HTTP_").lower().replace("_", "-").encode()
+        header, word = proxy_header()
         return cls(
             body_bytes_max=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             anonymous=settings.ALLOW_ANONYMOUS_API,
             tls_alone=settings.SECURE_SSL_REDIRECT,
-            proxy_header=header or None,
+            proxy_header=header,
             proxy_word=word,
             cookies=tuple(
                 name.encode()
@@ -89,8 +90,9 @@ def plain_headers(scope: HTTPScope, rules: Rules) -> Headers | None:
 
 def sender(scope: HTTPScope, headers: Headers, rules: Rules, right: Right) -> Sender | None:
     """Who sends it: one who has `right`; None for whom Django is to judge, a host or a redirect among it."""
-    secure = _is_secure(scope, headers, rules)
-    if not _host_allowed(headers.get(b"host", b"")) or (rules.tls_alone and not secure):
+    stated = headers.get(rules.proxy_header) if rules.proxy_header else None
+    secure = came_by_tls(scope, None if stated is None else stated.decode("latin-1"), rules.proxy_word)
+    if not host_allowed(headers.get(b"host", b"").decode("latin-1")) or (rules.tls_alone and not secure):
         return None
     anonymous = b"authorization" not in headers
     caller = _anonymous(scope, headers, rules) if anonymous else _holder(headers[b"authorization"], right)
@@ -107,9 +109,16 @@ def media_type(content_type: bytes) -> str | None:
 @lru_cache(maxsize=16)
 def answer_headers(allow: str, *, anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that Django's middleware would have set on the answer of a view with these methods."""
+    headers = [(b"Content-Type", JSON.encode()), (b"Allow", allow.encode())]
+    if anonymous:  # since Django would have looked for a session
+        headers.append((b"Vary", b"Cookie"))
+    return (*headers, *common_headers(secure=secure))
+
+
+@lru_cache(maxsize=2)
+def common_headers(*, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that Django's middleware sets on every answer outside of the admin."""
     headers = {
-        "Content-Type": JSON,
-        "Allow": allow,
         "X-Frame-Options": settings.X_FRAME_OPTIONS,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
@@ -118,8 +127,6 @@ def answer_headers(allow: str, *, anonymous: bool, secure: bool) -> tuple[tuple[
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
         "Cache-Control": "no-store",
     }
-    if anonymous:  # since Django would have looked for a session
-        headers["Vary"] = "Cookie"
     if secure and settings.SECURE_HSTS_SECONDS:
         policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
         policy += ["includeSubDomains"] * settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
@@ -128,23 +135,33 @@ def answer_headers(allow: str, *, anonymous: bool, secure: bool) -> tuple[tuple[
     return tuple((name.encode(), value.encode()) for name, value in headers.items())
 
 
+def proxy_header() -> tuple[bytes | None, str]:
+    """The header by which a proxy says that the client came by TLS, and its value then; None without one."""
+    name, word = settings.SECURE_PROXY_SSL_HEADER or ("", "")
+    return name.removeprefix("HTTP_").lower().replace("_", "-").encode() or None, word
+
+
+def came_by_tls(scope: HTTPScope, stated: str | None, word: str) -> bool:
+    """As Django's request.is_secure(): what a proxy stated is `word`, or none did and the scheme is https."""
+    if stated is None:
+        return bool(scope.get("scheme") == "https")
+    return stated.partition(",")[0].strip() == word
+
+
+@lru_cache(maxsize=1024)
+def host_allowed(host: str) -> bool:
+    """Whether what a request names as its host, with a port or without, is served here."""
+    hosts = settings.ALLOWED_HOSTS
+    if settings.DEBUG and not hosts:  # as Django has it
+        hosts = [".localhost", "127.0.0.1", "[::1]"]
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, hosts)
+
+
 def _says_twice(given: list[tuple[bytes, bytes]], rules: Rules) -> bool:
     """Whether a header that matters stands there more than once."""
     names = [name for name, _ in given if name in READ or name in (rules.proxy_header, COOKIE)]
     return len(set(names)) < len(names)
-
-
-def _is_secure(scope: HTTPScope, headers: Headers, rules: Rules) -> bool:
-    given = headers.get(rules.proxy_header) if rules.proxy_header else None
-    if given is None:
-        return bool(scope.get("scheme") == "https")
-    return given.decode("latin-1").partition(",")[0].strip() == rules.proxy_word
-
-
-@lru_cache(maxsize=1024)
-def _host_allowed(host: bytes) -> bool:
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def _anonymous(scope: HTTPScope, headers: Headers, rules: Rules) -> str | None:

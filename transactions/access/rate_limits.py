@@ -23,7 +23,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..stores.hash_tag import TAG
-from ..stores.per_loop import PerLoop
+from ..stores.per_loop import PerLoop, done_on_loop
 from ..stores.redis_connection import close, intake_connection
 from ..stores.scripts import lua
 
@@ -130,14 +130,17 @@ class Limiter:
         bucket = self._buckets.get(caller)
         return bucket.allowance() if bucket is not None and bucket.spend(records) else None
 
-    def give_back(self, caller: str, records: int) -> Allowance | None:
+    def give_back(self, caller: str, records: int, missing: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
         if bucket is None:
             return None
         with bucket.spending:
+            # It is not kept for longer than what is there with it: whoever pays too much again and again
+            # would keep that for ever.
+            if (now := monotonic()) >= bucket.held_until:
+                bucket.held, bucket.held_until = 0, now + LEASE_S
             bucket.held = min(bucket.held + records, bucket.rates.burst)
-            bucket.held_until = monotonic() + LEASE_S
-        return bucket.allowance()
+        return bucket.allowance(missing)
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
@@ -214,15 +217,17 @@ def take_held(caller: str, records: int) -> Allowance | None:
     return None if lasting is None else lasting.take_held(caller, records)
 
 
-def give_back(caller: str, records: int) -> Allowance | None:
-    """Lets `caller` spend again what it has just paid too much; this process alone knows of it."""
+def take_in_thread(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
+    """`take` in a thread that works for a loop, which it visits only where Redis may have to be asked."""
+    if not settings.RATE_LIMIT_RECORDS_PER_SECOND:
+        return None
+    return take_held(caller, records) or done_on_loop(take, caller, records, paid=paid)
+
+
+def give_back(caller: str, records: int, *, missing: int = 0) -> Allowance | None:
+    """Lets `caller` spend again what it has just paid too much; this process alone knows of it.
+
+    Tells what is left to one who passes, or is to wait until `missing` are there.
+    """
     lasting = _limiters.made_here()
-    return None if lasting is None else lasting.give_back(caller, records)
-
-
-async def take_for_batch(caller: str, records: int) -> Allowance | None:
-    """Takes one for the request, then one for every further record, as the REST views do."""
-    allowance = await take(caller, 1)
-    if allowance is None or allowance.wait_s or records <= 1:
-        return allowance
-    return await take(caller, records - 1, paid=1)
+    return None if lasting is None else lasting.give_back(caller, records, missing)

@@ -10,7 +10,6 @@ from django.utils.decorators import sync_and_async_middleware
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-from ..stores.per_loop import done_on_loop
 from . import rate_limits
 
 
@@ -26,18 +25,25 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
     """Takes `records` from the caller's bucket and notes on the request what is left. Raises RateLimited."""
     if not settings.RATE_LIMIT_RECORDS_PER_SECOND or records <= 0:
         return
-    allowance = rate_limits.take_held(caller, records)
-    if allowance is None:
-        allowance = done_on_loop(rate_limits.take, caller, records, paid=paid)
+    allowance = rate_limits.take_in_thread(caller, records, paid=paid)
     request.rate_limit = (caller, allowance)  # type: ignore[attr-defined]
     if allowance is not None and allowance.wait_s:
         raise RateLimited
 
 
 def take_for_batch(request: HttpRequest, records: int) -> None:
-    """Takes one for each record but the first, for which the request itself has paid. Raises RateLimited."""
+    """Takes one for each record but the first, for which the request itself has paid. Raises RateLimited.
+
+    Who is refused has paid nothing: many who try again would else keep the bucket empty for all of them.
+    """
     if limited := getattr(request, "rate_limit", None):
-        take(request, limited[0], records - 1, paid=1)
+        caller, _ = limited
+        try:
+            take(request, caller, records - 1, paid=1)
+        except RateLimited:
+            if (left := rate_limits.give_back(caller, 1, missing=records)) is not None:
+                request.rate_limit = (caller, left)  # type: ignore[attr-defined]
+            raise
 
 
 @sync_and_async_middleware

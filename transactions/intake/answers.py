@@ -22,7 +22,6 @@ REASONS: dict[int, str] = {
     429: "rate_limit",
     503: "unavailable",
 }
-# What is said to `?atomic=` of another kind.
 
 
 class Answer(NamedTuple):

@@ -179,9 +179,7 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Limited | None:
     if braces > answers.most_records(plain.atomic):
         return None
     caller = plain.sender.caller
-    allowance = rate_limits.take_held(caller, braces)
-    if allowance is None:
-        allowance = await rate_limits.take_for_batch(caller, braces)
+    allowance = rate_limits.take_held(caller, braces) or await rate_limits.take(caller, braces)
     if allowance is not None and allowance.wait_s:
         # Django counts the records, where that is another number.
         exact = body.count(b'"transaction_id"') == body.count(b"{")

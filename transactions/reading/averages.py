@@ -220,9 +220,15 @@ def _days(question: Question, *, by_status: bool) -> dict[date, Day]:
     return dict(sorted(days.items()))
 
 
+def asks_for_few_days(question: Question) -> bool:
+    """Whether a question needs no turn of its own, whatever is stored."""
+    first, last = question.first, question.last
+    return first is not None and last is not None and (last - first).days < DAYS_AT_ONCE
+
+
 def _one_long_at_a_time(question: Question, by_status: bool) -> dict[date, Day]:
     spans = _spans(question)
-    if sum(end - start for start, end in spans) <= DAYS_AT_ONCE * DAY_S:
+    if asks_for_few_days(question) or sum(end - start for start, end in spans) <= DAYS_AT_ONCE * DAY_S:
         return _worked_out(question, spans, by_status)
     if not _one_at_a_time.acquire(timeout=PATIENCE_S):
         raise TooManyQuestions

@@ -75,7 +75,8 @@ async def _answered(id: str, sent_by: Sender, send: ASGISendCallable) -> bool:
         return True
     found = await found_together.find(id)
     if found is None:
-        rate_limits.give_back(caller, 1)
+        if allowance is not None:
+            rate_limits.give_back(caller, 1)
         return False
     await _send(send, sent_by, 200, found, allowance)
     return True

@@ -68,7 +68,7 @@ class Searched(NamedTuple):
 OF_TRANSACTIONS = Searched(
     TRANSACTIONS,
     "transaction_id",
-    "id, transaction_id, user_id, amount, status, created_at",
+    detail.COLUMNS,
     "created_at DESC, id DESC",
     "transaction_id LIKE %s",
     in_any_case=False,
@@ -159,7 +159,7 @@ class Search:
             return Matches()
         exact = self._exact()
         found = self._named(OF_TRANSACTIONS)
-        rows = [_transaction(*row) for row in found.rows_of]
+        rows = [detail.row_as_dict(row) for row in found.rows_of]
         if exact is not None:
             rows = [exact, *(row for row in rows if row["transaction_id"] != exact["transaction_id"])]
         most = self._most(exact is not None)
@@ -266,7 +266,7 @@ class Search:
         if amount is None:
             return Matches()
         rows = self._rows(OF_AMOUNT, [amount])
-        shown = [_transaction(*row) for row in rows or []]
+        shown = [detail.row_as_dict(row) for row in rows or []]
         return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None, exact=bool(shown))
 
     @property
@@ -365,11 +365,6 @@ class _Named(NamedTuple):
 
 def _alerts_of(column: str, keys: list[int]) -> list[Alert]:
     return list(Alert.objects.raw(ALERTS_OF.format(column=column), [keys]))
-
-
-def _transaction(*row: Any) -> dict[str, Any]:
-    """A stored transaction as the API shows it."""
-    return dict(zip(("id", "transaction_id", "user", "amount", "status", "created_at"), row, strict=True))
 
 
 def _any_of(column: str, operator: str, patterns: Sequence[str]) -> tuple[str, list[str]]:

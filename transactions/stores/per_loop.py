@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary, ref
 from asgiref.sync import async_to_sync
 
 Thing = TypeVar("Thing")
+# How often a thread that waits for a loop looks whether that still runs, in seconds.
+LOOK_S = 1.0
 _thread = threading.local()
 
 
@@ -20,12 +22,22 @@ def work_for(loop: asyncio.AbstractEventLoop) -> None:
 def done_on_loop(work: Callable[..., Coroutine[Any, Any, Thing]], *arguments: Any, **more: Any) -> Thing:
     """What `work` returns or raises: on the loop that this thread works for, else on one of its own.
 
-    From a thread that works for a loop asgiref's way is the same, and costs several times as much.
+    From a thread that works for a loop asgiref's way is the same, and costs several times as much. Raises
+    RuntimeError where the loop stops meanwhile, or the end of a process would wait for this thread for ever.
     """
     loop = getattr(_thread, "loop", None)
-    if loop is None or loop.is_closed():
+    if loop is None or not loop.is_running():
         return async_to_sync(work)(*arguments, **more)
-    return asyncio.run_coroutine_threadsafe(work(*arguments, **more), loop).result()
+    done = asyncio.run_coroutine_threadsafe(work(*arguments, **more), loop)
+    while True:
+        try:
+            return done.result(LOOK_S)
+        except TimeoutError:
+            if done.done():  # meanwhile, or the error is its own
+                return done.result()
+            if not loop.is_running():
+                done.cancel()
+                raise RuntimeError("The loop has stopped that this thread works for") from None
 
 
 class PerLoop(Generic[Thing]):

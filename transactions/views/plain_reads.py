@@ -20,12 +20,11 @@ from rest_framework.renderers import JSONRenderer
 from ..access import rate_limits
 from ..access.plain_heads import Rules, Sender
 from ..encodings import escapes_fault
-from ..reading.averages import DAYS_AT_ONCE, AverageParameters
+from ..reading.averages import AverageParameters, asks_for_few_days
 from ..reading.listing import ListParameters
 from ..reading.paging import next_address
 from ..reading.parameters import Parameters
 from ..reading.read_lane import read_headers, reader_of
-from ..stores.per_loop import done_on_loop
 from .base import PageRenderer, as_dict
 from .transactions import averaged, books, listed
 
@@ -41,7 +40,7 @@ def answer(scope: HTTPScope, rules: Rules, failure_of: FailureOf) -> HttpRespons
     if call is None or scope["method"] != "GET" or (sent_by := reader_of(scope, rules)) is None:
         return None
     caller, content = sent_by.caller, None
-    allowance = rate_limits.take_held(caller, 1) or done_on_loop(rate_limits.take, caller, 1)
+    allowance = rate_limits.take_in_thread(caller, 1)
     if allowance is not None and allowance.wait_s:
         return _told(429, JSONRenderer().render({"detail": rate_limits.REFUSED}), sent_by, allowance)
     try:
@@ -93,13 +92,7 @@ def _page(asked: Any, address: str, given: QueryDict) -> bytes:
 def _averages(asked: Any, address: str, given: QueryDict) -> bytes | None:
     """Of a range that no other has to wait for."""
     question = asked.question()
-    if (
-        question.first is None
-        or question.last is None
-        or (question.last - question.first).days >= DAYS_AT_ONCE
-    ):
-        return None
-    return JSONRenderer().render(averaged(question))
+    return JSONRenderer().render(averaged(question)) if asks_for_few_days(question) else None
 
 
 def _books(asked: Any, address: str, given: QueryDict) -> bytes:
