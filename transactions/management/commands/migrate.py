@@ -31,7 +31,7 @@ class AllOrNothing(MigrationExecutor):
 
 
 # The command names its executor nowhere else.
-migrate.MigrationExecutor = AllOrNothing  # type: ignore[misc]
+migrate.MigrationExecutor = AllOrNothing  # type: ignore[attr-defined]
 
 
 class Command(migrate.Command):
