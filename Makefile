@@ -61,8 +61,9 @@ machines: install  ## Loses, cuts off and freezes one machine of three under loa
 	@$(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS) requirements-machines.lock
 	@exec $(BIN)/python -m tests.machines $(ARGS)
 
-# As root, with Docker's engine (Debian: docker.io, iptables, debootstrap); it says so where they are missing. It
-# takes several minutes. COMPOSE_IMAGES=DIRECTORY keeps the images for the next time.
+# As root, with Docker's engine (Debian: docker.io, iptables, iproute2, debootstrap); it says so where they are
+# missing, and fails where the engine does not start. It takes several minutes. COMPOSE_IMAGES=DIRECTORY keeps
+# the images for the next time.
 compose: tools  ## The compose file as it is shipped, on an engine of its own (COMPOSE_IMAGES)
 	@exec $(BIN)/python -m pytest tests/compose -v $(ARGS)
 

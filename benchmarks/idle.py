@@ -2,6 +2,8 @@
 
 import http.client
 import os
+import re
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +22,9 @@ IDLE_S, QUICK_IDLE_S = 60.0, 5.0
 # A flush or two, so that every process has done what it does.
 SETTLE_S = 12.0
 READY_S_MAX = 120.0
+# Between two asks: each takes of the processor that the start is timed on.
+PAUSE_S = 0.02
+_READY = re.compile(rb"^ready: (\S+)\n", re.MULTILINE)
 # What later starts find: rows that are stored, and records that wait; and how many of these there are.
 FULL, QUICK_FULL = (1_000_000, 50_000), (50_000, 5_000)
 FULL_STARTS, QUICK_FULL_STARTS = 3, 1
@@ -58,10 +63,10 @@ def run(stage: Stage) -> Section:
     for what, wanted, value, limit, unit in (
         ("`make run` a second time, ready", "≤ 5 s", second_s, 5, "s"),
         (f"`make run` with {rows:,} rows and a backlog, ready", "≤ 5 s", max(full), 5, "s"),
-        (f"idle for {seconds:.0f} s, all processes", "< 3 % of a core", percent, 3, "%"),
-        ("idle, all processes, PSS", "< 600 MB", total, 600, "MB"),
+        (f"idle for {seconds:.0f} s, all processes", "≤ 3 % of a core", percent, 3, "%"),
+        ("idle, all processes, PSS", "≤ 600 MB", total, 600, "MB"),
     ):
-        section.target(what, wanted, f"{number(value)} {unit}", value < limit)
+        section.target(what, wanted, f"{number(value)} {unit}", value <= limit)
     return section
 
 
@@ -90,20 +95,30 @@ def _system(directory: str) -> Iterator[tuple[int, float]]:
         env={**environment, "DATA_DIR": str(Path(directory) / "data"), "PORT": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
     )
     try:
         assert running.stdout is not None
-        url = ""
-        while not url or not _takes_traffic(url):
+        url = _url(running.stdout.fileno(), began + READY_S_MAX)
+        while not _takes_traffic(url):
             if running.poll() is not None or time.monotonic() > began + READY_S_MAX:
-                raise RuntimeError("`make run` did not become ready.")
-            if not url:
-                url = running.stdout.readline().partition("ready: ")[2].strip()
+                raise RuntimeError(f"{url} did not become ready.")
+            time.sleep(PAUSE_S)
         yield running.pid, time.monotonic() - began
     finally:
         running.send_signal(signal.SIGTERM)
         running.wait(READY_S_MAX)
+
+
+def _url(said: int, deadline: float) -> str:
+    """Where it says, on that descriptor, that it is ready. Raises RuntimeError if it ends or is too late."""
+    text = b""
+    while not (found := _READY.search(text)):
+        ready, _, _ = select.select([said], [], [], max(0.0, deadline - time.monotonic()))
+        more = os.read(said, 4096) if ready else b""
+        if not more:
+            raise RuntimeError(f"`make run` did not become ready. It said: {text.decode(errors='replace')}")
+        text += more
+    return found[1].decode()
 
 
 def _takes_traffic(url: str) -> bool:

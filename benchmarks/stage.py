@@ -17,7 +17,10 @@ import django
 from django.core.management import call_command
 
 from dev.servers import PrivatePostgres, PrivateRedis
+from dev.waiting import wait_until
 
+# For Redis to write its file anew.
+CALM_S = 120.0
 # Keys of four digits, so that requests have one length.
 USERS = range(1000, 2000)
 _SETTINGS = {
@@ -123,6 +126,21 @@ def settle_up() -> str:
     return (
         f"Books: accepted {found.accepted:,} = stored {found.stored:,} + settled {found.settled:,} "
         f"+ duplicates {found.duplicates:,} + rejected {found.rejected:,}; nothing waits."
+    )
+
+
+def calm_down() -> None:
+    """Has the stores do now what they still owe to what was stored: the next part is not measured amid it."""
+    from django.db import connection as postgres  # noqa: PLC0415
+
+    from transactions.stores.redis_connection import connection  # noqa: PLC0415
+    from transactions.tables import TRANSACTIONS  # noqa: PLC0415
+
+    with postgres.cursor() as cursor:
+        cursor.execute(f"VACUUM (ANALYZE) {TRANSACTIONS}")
+        cursor.execute("CHECKPOINT")
+    wait_until(
+        lambda: not connection().info("persistence")["aof_rewrite_in_progress"], CALM_S, "Redis is calm"
     )
 
 

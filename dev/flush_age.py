@@ -4,6 +4,7 @@ The process may live and answer `celery inspect ping`: Celery on Redis can stop 
 reconnect, a child can hang, everything can be stopped.
 """
 
+import math
 from pathlib import Path
 
 import psycopg2
@@ -11,6 +12,20 @@ import psycopg2
 # Purpose: the application's own question. It is read, not imported: the supervision knows nothing of the
 # application, and no process is to be started every few seconds only to ask.
 SELECT_AGE = Path(__file__).parents[1].joinpath("transactions", "storing", "flush_age.sql").read_text()
+
+
+class Silence:
+    """How long a worker has said nothing though it could: no flush, while both stores answered."""
+
+    def __init__(self) -> None:
+        self._excused_at = -math.inf
+
+    def seconds(self, age_s: float | None, redis_answers: bool, now: float) -> float:
+        """At a look at `now` (monotonic), which found this of `flush_age_s` and of Redis."""
+        # Under way, or nobody can flush. What is under way may fail, and the last that ended was long ago.
+        if not age_s or not redis_answers:
+            self._excused_at = now
+        return min(age_s or 0.0, now - self._excused_at)
 
 
 def flush_age_s(database_url: str) -> float | None:

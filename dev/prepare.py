@@ -29,7 +29,7 @@ def main() -> None:
         call_command("rules", "start")
     except OperationalError as error:
         sys.exit(f"PostgreSQL does not answer: {str(error).splitlines()[0]}")
-    except CommandError as error:
+    except (CommandError, OSError) as error:  # a directory for static files that cannot be written, say
         sys.exit(str(error))
 
 

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from dev.directory import DataDirectory, DirectoryError, keep_secret
-from dev.flush_age import flush_age_s
+from dev.flush_age import Silence, flush_age_s
 from dev.held import Gate
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch, redis_answers
 from dev.supervisor import Program, ProgramError, kill, run_once, say, start, stop, wait_ready
@@ -232,13 +234,13 @@ class Run:
     async def _watch(self, worker: Program) -> None:
         """Starts the worker again when it lives and yet nobody flushes, though both stores answer."""
         limit = max(_SILENT_SECONDS, _SILENT_INTERVALS * self.flush_interval_s)
+        silence = Silence()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             age_s = await asyncio.to_thread(flush_age_s, self.chosen["DATABASE_URL"])
-            silent_s = min(age_s or 0.0, worker.age_s)
-            if silent_s < limit or not worker.running:
-                continue
-            if await asyncio.to_thread(redis_answers, self.chosen["REDIS_URL"]):
+            answers = await asyncio.to_thread(redis_answers, self.chosen["REDIS_URL"])
+            silent_s = min(silence.seconds(age_s, answers, time.monotonic()), worker.age_s)
+            if silent_s >= limit and worker.running:
                 say(f"[run] nobody has flushed for {silent_s:.0f} s: the worker is killed")
                 kill(worker)
 
@@ -324,7 +326,7 @@ def _listen(port: int) -> socket.socket:
 
 def _number(name: str, default: int, least: int, most: int) -> int:
     text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or not least <= int(text) <= most:
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise StartError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
     return int(text)
 
@@ -344,6 +346,8 @@ def main() -> int:
     except TOLD as error:
         print(f"make run: {error}", file=sys.stderr, flush=True)
         return 1
+    except KeyboardInterrupt:  # before anything was started
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -37,7 +37,7 @@ def begin_with_copy(directory: Path, cache: Path, settings: dict[str, str]) -> N
 
     It is made anew where `cache` has none of today's migrations and packages; two who need it at once
     make it once, each account in a directory of its own. `settings` is the environment of the application.
-    Raises ServerError.
+    Raises ServerError, also where there is no room for a copy.
     """
     cache /= f"clusters-{os.geteuid()}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -103,5 +103,7 @@ def database_url(postgres: PrivatePostgres) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    # With its owner, who need not be who runs the tests.
-    subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
+    # `cp` keeps the owner, who need not be who runs the tests; `-a` is all that every system's knows of it.
+    done = subprocess.run(["cp", "-a", str(source), str(target)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ServerError(f"{source} could not be copied to {target}: {done.stderr.strip()[-500:]}")

@@ -2,6 +2,7 @@
 
 import fcntl
 import sys
+from collections.abc import Collection
 from datetime import date, datetime
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def switch(name: str, default: bool) -> bool:
     if value in ("false", "off", "no", "0"):
         return False
     sys.exit(f"{name} must be true or false, not {value!r}")
+
+
+def one_of(name: str, default: str, words: Collection[str]) -> str:
+    """The word that the environment gives for `name`, in capitals; the end for one that is none of `words`."""
+    value = str(env.str(name, default=default)).strip().upper()
+    if value not in words:
+        sys.exit(f"{name} must be one of {', '.join(words)}, not {value!r}")
+    return value
 
 
 def currency(name: str) -> str:

@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from transactions.stores import sentinel_url
 
 from . import database_settings, notification_settings, server_urls, ticks
-from .environment import currency, day, env, is_locked, switch, whole
+from .environment import currency, day, env, is_locked, one_of, switch, whole
 from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -441,9 +441,7 @@ SPECTACULAR_SETTINGS = {
 # --- Log --------------------------------------------------------------------------------------
 
 # Lines of JSON for a collector; plain ones where somebody reads along.
-LOGGING = logs.configuration(
-    env.str("LOG_LEVEL", default="INFO").upper(), readable=DEBUG or sys.stderr.isatty()
-)
+LOGGING = logs.configuration(one_of("LOG_LEVEL", "INFO", logs.LEVELS), readable=DEBUG or sys.stderr.isatty())
 # Where errors are reported, by Sentry's protocol; empty for nowhere.
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:

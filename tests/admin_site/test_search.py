@@ -11,6 +11,7 @@ from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import DAY, GONE, listed, reject, store, url
 from tests.support.markup import markup
 from tests.support.outages import redis_away
+from transactions.reading import narrowed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +118,16 @@ def test_an_empty_list_says_in_which_state_it_looked_and_leads_to_where_they_are
     assert "stored: 0," in shown
     with redis_away():
         assert ">waiting to be stored: not known now</a>" in markup(root.get(url("transaction", "?q=777")))
+
+
+def test_of_many_in_another_state_it_says_that_there_are_more(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        store(people[0], id=f"THERE-{number}")
+    for most, said in ((3, "3"), (2, "more than 2")):
+        monkeypatch.setattr(narrowed, "COUNTED_MAX", most)
+        assert f">stored: {said}</a>" in markup(root.get(url("transaction", "?state=waiting")))
 
 
 @pytest.mark.parametrize("typed", ["1200000", "1,200,000", "1,200,000 "])

@@ -1,25 +1,32 @@
-"""A Docker engine of our own: its images, containers and networks are nobody else's, and go with it."""
+"""A Docker engine of our own: its images, containers and networks are nobody else's, and go with it.
+
+python -m tests.compose.engine   (why none can be had here, in a line, with status 1; else nothing)
+"""
 
 import contextlib
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 START_S = 60.0
 STOP_S = 60.0
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 PROGRAMS = {
     "dockerd": "docker.io",
     "docker": "docker.io",
     "iptables-save": "iptables",
+    "ip": "iproute2",
     "debootstrap": "debootstrap",
 }
 
 
 def unavailable() -> str:
-    """Why no engine can be had here; empty: it can."""
+    """What is missing here for an engine, or who may not start one; empty: nothing is."""
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program) is None}
     if missing:
         return f"not installed: apt-get install --no-install-recommends {' '.join(sorted(missing))}"
@@ -100,28 +107,54 @@ class Engine:
 def engine(directory: Path, root: Path) -> Iterator[Engine]:
     """Runs one in `directory`, which is short enough for a socket's name, with its images in `root`.
 
-    Rules of the firewall, forwarding and bridges are as they were afterwards.
+    Rules of the firewall, forwarding and bridges are as they were afterwards: each is put back, also where
+    another cannot be. Raises UnstartedError.
     """
-    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
-    forwarded = forwarding.read_text()
     rules = subprocess.run(["iptables-save"], capture_output=True, check=True).stdout
-    bridges = _bridges()
     made = Engine(directory, root)
-    try:
+    with contextlib.ExitStack() as back:
+        # The last of these is done first.
+        back.callback(FORWARDING.write_text, FORWARDING.read_text())
+        back.callback(_put, "iptables-restore", rules=rules)
+        for chain in ("INPUT", "FORWARD", "OUTPUT"):
+            back.callback(_put, "iptables", "--policy", chain, "ACCEPT")
+        for table in ("filter", "nat"):
+            for wipe in ("--delete-chain", "--flush"):
+                back.callback(_put, "iptables", "--table", table, wipe)
+        back.callback(_delete_bridges_but, _bridges())
+        back.callback(made.stop)
         made.start()
         yield made
-    finally:
-        made.stop()
-        for bridge in _bridges() - bridges:
-            subprocess.run(["ip", "link", "delete", bridge], check=True)
-        for table in ("filter", "nat"):
-            for wipe in ("--flush", "--delete-chain"):
-                subprocess.run(["iptables", "--table", table, wipe], check=True)
-        for chain in ("INPUT", "FORWARD", "OUTPUT"):
-            subprocess.run(["iptables", "--policy", chain, "ACCEPT"], check=True)
-        subprocess.run(["iptables-restore"], input=rules, check=True)
-        forwarding.write_text(forwarded)
+
+
+def _put(*command: str, rules: bytes | None = None) -> None:
+    subprocess.run(command, input=rules, check=True)
+
+
+def _delete_bridges_but(kept: set[str]) -> None:
+    with contextlib.ExitStack() as each:
+        for bridge in _bridges() - kept:
+            each.callback(_put, "ip", "link", "delete", bridge)
 
 
 def _bridges() -> set[str]:
     return {path.parent.name for path in Path("/sys/class/net").glob("*/bridge")}
+
+
+def why_none() -> str:
+    """Why no engine can be had here, in a line; empty: one was started and stopped."""
+    why = unavailable()
+    if why:
+        return why
+    with tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True) as name:
+        try:
+            with engine(Path(name), Path(name) / "root"):
+                return ""
+        except UnstartedError as error:
+            return f"it does not start: {(str(error).splitlines() or ['it says nothing'])[-1]}"
+
+
+if __name__ == "__main__":
+    if reason := why_none():
+        print(reason)
+    sys.exit(1 if reason else 0)

@@ -21,6 +21,7 @@ from .safeguards.mutation import FAST, Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", ".*_cache", ".hypothesis", "staticfiles")
+CACHE = ROOT / ".pytest_cache"
 # Two at a time: most of a run is waiting.
 AT_ONCE = 2
 RUN_S_MAX = 400
@@ -36,6 +37,9 @@ def try_out(mutation: Mutation | None) -> tuple[Mutation | None, str]:
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
         tree = Path(scratch) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        # With the cluster that is kept there: most mutations change nothing of what it is made from.
+        CACHE.mkdir(exist_ok=True)
+        (tree / CACHE.name).symlink_to(CACHE)
         if mutation is not None:
             apply(mutation, tree)
         tests = FAST if mutation is None else mutation.tests

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
+from django.test import override_settings
 
 from tests.support.accepting import record, take
 from tests.support.framed import attend, follow_on, ids_of, runs_from
@@ -138,6 +139,37 @@ def test_runs_that_follow_on_each_other_are_announced_as_one() -> None:
     assert [(shown["seq"], shown["transaction_id"]) for shown in message["records"]] == [
         (seq, f"T{seq}") for seq in range(1, 10)
     ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "why", "told_in_full"),
+    [
+        (
+            {
+                "BACKEND": "channels_redis.core.RedisChannelLayer",
+                "CONFIG": {"hosts": ["redis://127.0.0.1:1"]},
+            },
+            "ConnectionError",
+            False,
+        ),
+        # A fault of ours: a layer that has no groups.
+        ({"BACKEND": "channels.layers.BaseChannelLayer"}, "NotImplementedError", True),
+    ],
+)
+def test_a_store_that_is_away_is_told_in_a_line_and_a_fault_of_ours_with_its_traceback(
+    layer: dict[str, Any], why: str, told_in_full: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        feed.announce("e", [Record("T", 1, 1, "PENDING", None)], 1, stamp(NOON))
+        await feed.drain()
+
+    with override_settings(CHANNEL_LAYERS={"default": layer}):
+        async_to_sync(scenario)()
+
+    [line] = [each for each in caplog.records if each.name == "transactions.live.feed"]
+    assert line.getMessage().startswith("The channel layer did not take a message for the dashboards (")
+    assert why in line.getMessage()
+    assert bool(line.exc_info) == told_in_full
 
 
 def test_runs_are_never_joined_over_a_gap_or_over_epochs() -> None:

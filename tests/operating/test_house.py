@@ -6,6 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.faults.mutations import MUTATIONS, apply
+from tests.faults.safeguards.mutation import Mutation
 from tests.support.serving import ROOT
 
 PACKAGES = ("transactions", "transaction_monitoring")
@@ -93,3 +97,12 @@ def test_no_test_takes_anything_from_a_test_of_another_room() -> None:
         if ".test_" in str(node.module) and str(node.module).split(".")[1] != path.parts[1]
     ]
     assert taken == []
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_each_safeguard_that_is_taken_out_stands_in_the_code_once(mutation: Mutation, tmp_path: Path) -> None:
+    copy = tmp_path / mutation.path
+    copy.parent.mkdir(parents=True)
+    copy.write_text((ROOT / mutation.path).read_text())
+
+    apply(mutation, tmp_path)

@@ -19,6 +19,7 @@ import pytest
 import redis
 import yaml
 
+from dev import test_cluster
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError
 from tests.support.containers import SERVICES
 from tests.support.running import processes
@@ -157,6 +158,16 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None
 
 
 # --- The suite's own -----------------------------------------------------------------------------
+
+
+def test_a_cluster_that_cannot_be_copied_is_told_with_what_cp_says(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    nowhere = tmp_path / "away" / "postgres"
+
+    with pytest.raises(ServerError, match=rf"could not be copied to {nowhere}: cp: .*No such file"):
+        test_cluster.begin_with_copy(nowhere, pytestconfig.rootpath / ".pytest_cache", {})
+
 
 # Two that tell where their servers are, and then wait to be ended.
 WAITING = """

@@ -49,6 +49,23 @@ def test_every_program_ends_with_a_line_that_says_what_to_set(
 @pytest.mark.parametrize(
     ("stated", "told"),
     [
+        (
+            {"LOG_LEVEL": "LOUD"},
+            "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'LOUD'",
+        ),
+        (
+            {"SENTRY_DSN": "x"},
+            "SENTRY_DSN must be the address of a project, as in https://KEY@HOST/NUMBER, or empty",
+        ),
+    ],
+)
+def test_a_value_that_nobody_can_take_ends_the_program_with_a_line(stated: dict[str, str], told: str) -> None:
+    assert ended(PROGRAMS["celery inspect"], **STATED, **stated) == (1, f"{told}\n")
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
         ("eur", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'eur'"),
         ("EURO", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'EURO'"),
         ("ABC", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'ABC'"),

@@ -265,6 +265,8 @@ def test_what_is_of_another_kind_than_it_should_be_is_told(tmp_path: Path, name:
     [
         ("PORT", "http"),
         ("PORT", "70000"),
+        ("PORT", "8" * 5000),
+        ("PORT", "８０００"),
         ("WEB_CONCURRENCY", "0"),
         ("FLUSH_INTERVAL_SECONDS", "+5"),
         ("FLUSH_INTERVAL_SECONDS", "100000"),

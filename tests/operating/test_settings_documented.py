@@ -23,6 +23,7 @@ READERS = {
     "whole",
     "day",
     "switch",
+    "one_of",
     "currency",
     "_number",
     "env.str",

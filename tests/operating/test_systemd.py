@@ -1,5 +1,6 @@
 """The systemd units: what they say, by systemd's own judgement and by our own promises."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.containers import SERVICES, command
 from tests.support.serving import ROOT
+from tests.units.journal import errors
 
 UNITS = ROOT / "deploy" / "systemd"
 # Of the servers on one machine of three.
@@ -154,3 +156,21 @@ def test_they_are_hardened_alike() -> None:
 
     assert len({hardened(name) for name in NAMES.values()}) == 1
     assert "NoNewPrivileges=yes" in hardened(NAMES["web"])
+
+
+def test_a_traceback_in_a_journal_is_an_error_also_within_a_line_of_ours() -> None:
+    """But for what Celery says while its Redis is restarted, which `make units` does."""
+    traceback = "Traceback (most recent call last):\n  File ..."
+    beat = {"logger": "celery.beat", "exception": traceback}
+    away = {**beat, "message": "Message Error: away\n['File']"}
+    taken = {"logger": "celery.worker.request", "message": "Couldn't ack '4'", "exception": traceback}
+    ours = {"logger": "transactions.storing.watchdog", "message": "A flush failed"}
+    wrong = [
+        json.dumps({**ours, "exception": traceback}),
+        json.dumps({**beat, "message": "No schedule"}),
+        json.dumps({**away, "logger": "celery.worker"}),
+        *traceback.splitlines(),
+    ]
+    told = [json.dumps(ours), "Started web.", json.dumps(away), json.dumps(taken), *wrong]
+
+    assert errors("\n".join(told)) == wrong[:4]

@@ -19,6 +19,7 @@ from tests.support.watching import failures
 from transaction_monitoring.observability import logs
 from transaction_monitoring.serving import django_pool
 from transaction_monitoring.serving.django_pool import DjangoPool
+from transactions.views import plain_reads
 
 Messages = list[dict[str, Any]]
 PART = b"x" * django_pool.PORTION_BYTES
@@ -203,7 +204,7 @@ def test_a_fault_of_the_short_way_is_told_in_the_log_and_django_answers(
     def answer(*_: Any) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(django_pool.plain_reads, "answer", answer)
+    monkeypatch.setattr(plain_reads, "answer", answer)
     assert ask(application, "/told").status == 200
     assert "ZeroDivisionError: ours" in caplog.text
 

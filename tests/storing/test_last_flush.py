@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from dev.flush_age import flush_age_s
+from dev.flush_age import Silence, flush_age_s
 from tests.support.outages import postgres_away
 from tests.support.serving import database_url
 from transactions.models import Epoch
@@ -64,3 +64,14 @@ def test_make_run_is_told_the_same() -> None:
 
 def test_make_run_blames_no_worker_where_postgresql_does_not_answer() -> None:
     assert flush_age_s("postgres://nobody@127.0.0.1:1/none") is None
+
+
+def test_a_worker_s_silence_counts_from_when_it_last_worked_or_could_not() -> None:
+    """A flush that took long may fail, and then the last that ended was long ago."""
+    silence = Silence()
+    assert silence.seconds(55.0, True, 1000.0) == 55
+    assert silence.seconds(0.0, True, 1010.0) == 0
+    assert silence.seconds(67.0, True, 1012.0) == 2
+    for age_s, redis_answers in ((None, True), (80.0, False)):
+        assert silence.seconds(age_s, redis_answers, 1030.0) == 0
+    assert silence.seconds(math.inf, True, 1090.0) == 60

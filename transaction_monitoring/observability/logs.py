@@ -98,6 +98,9 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line).replace("\x7f", r"\u007f")
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
 def configuration(level: str, *, readable: bool) -> dict[str, Any]:
     """Django's LOGGING: everything to standard error, our own lines from `level` on."""
     return {

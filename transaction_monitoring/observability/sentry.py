@@ -4,10 +4,12 @@ No request bodies, headers, cookies, queries, local variables or breadcrumbs (wh
 Redis commands); what is left is redacted as the log is.
 """
 
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 import sentry_sdk
+from sentry_sdk.utils import BadDsn
 
 from . import logs
 
@@ -16,15 +18,18 @@ LEFT_OUT = ("extra", "breadcrumbs", "user", "modules")
 
 
 def start(dsn: str) -> None:
-    """Reports unhandled exceptions and lines logged as errors of this process to `dsn`."""
-    sentry_sdk.init(
-        dsn=dsn,
-        send_default_pii=False,
-        max_request_body_size="never",
-        include_local_variables=False,
-        max_breadcrumbs=0,
-        before_send=scrubbed,  # type: ignore[arg-type]
-    )
+    """Reports unhandled exceptions and lines logged as errors to `dsn`; the end for what cannot be one."""
+    try:
+        sentry_sdk.init(
+            dsn=dsn,
+            send_default_pii=False,
+            max_request_body_size="never",
+            include_local_variables=False,
+            max_breadcrumbs=0,
+            before_send=scrubbed,  # type: ignore[arg-type]
+        )
+    except BadDsn:  # it has a key, so it is not shown
+        sys.exit("SENTRY_DSN must be the address of a project, as in https://KEY@HOST/NUMBER, or empty")
 
 
 def scrubbed(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:

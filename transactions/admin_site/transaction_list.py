@@ -280,7 +280,14 @@ def _elsewhere(asked: AskedList, narrowed: Narrowed) -> Iterator[Elsewhere]:
             continue
         count = reading.count_in(state, narrowed)
         link = _with(asked, state=state)
-        yield Elsewhere(f"{word}: {'not known now' if count is None else count}", link if count != 0 else "")
+        yield Elsewhere(f"{word}: {_counted(count)}", link if count != 0 else "")
+
+
+def _counted(count: int | None) -> str:
+    if count is None:
+        return "not known now"
+    most = reading.COUNTED_MAX
+    return f"more than {most:,}" if count > most else f"{count:,}"
 
 
 def _said(totals: Sums) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from django.utils.crypto import salted_hmac
 
 from .actions import Action
@@ -50,6 +50,8 @@ def _note_once(program: str) -> None:
         try:
             note_differences(program)
             return
+        except ProgrammingError:  # no table yet: whoever migrates has not come to it
+            log.debug("The settings cannot be compared yet: there is no table of them")
         except DatabaseError as error:
             log.info("The settings cannot be compared yet: %s", type(error).__name__)
         finally:

@@ -150,11 +150,15 @@ class Announcer:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_S):
                         await self._hurry.wait()
-        except Exception:
-            # Whatever a channel layer raises, the records are safe and in the feed.
+        except Exception as error:
+            # Whatever a channel layer raises, the records are safe and in the feed. A fault of ours deserves
+            # its traceback.
             self._waiting.clear()
             self._records = 0
-            log.warning("The channel layer did not take a message for the dashboards", exc_info=True)
+            is_ours = not isinstance(error, redis.RedisError | OSError)
+            log.warning(
+                "The channel layer did not take a message for the dashboards (%r)", error, exc_info=is_ours
+            )
         finally:
             self._task = None
 

@@ -26,8 +26,8 @@ MUTATIONS = (
     Mutation(
         "poison is isolated",
         FLUSH,
-        "except (psycopg2.DataError, psycopg2.IntegrityError) as error:",
-        "except ZeroDivisionError as error:",
+        "except (psycopg2.DataError, psycopg2.IntegrityError) as error:\n                if len(",
+        "except ZeroDivisionError as error:\n                if len(",
     ),
     Mutation(
         "a batch is let go of only when all of it is committed",

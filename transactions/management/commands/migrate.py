@@ -5,7 +5,7 @@ killed in between had tables that the next `migrate` made again, and failed at.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.commands import migrate
 from django.db import transaction
@@ -25,11 +25,13 @@ class AllOrNothing(MigrationExecutor):
             return super().unapply_migration(state, migration, *arguments, **more)
 
     def _whole(self, migration: Migration) -> AbstractContextManager[None]:
-        return transaction.atomic(using=self.connection.alias) if migration.atomic else nullcontext()
+        if not migration.atomic:
+            return nullcontext()
+        return cast("AbstractContextManager[None]", transaction.atomic(using=self.connection.alias))
 
 
 # The command names its executor nowhere else.
-migrate.MigrationExecutor = AllOrNothing  # type: ignore[misc]
+migrate.MigrationExecutor = AllOrNothing  # type: ignore[attr-defined]
 
 
 class Command(migrate.Command):

@@ -17,7 +17,7 @@ import { tellZone, zone } from "../looks/zone.js";
 
 const at = (id) => document.getElementById(id);
 const urls = { ...at("dashboard").dataset };
-// The averages change slowly: with every so many of the other figures.
+// The averages change slowly: with every so many of the other figures, and the next after a failure.
 const POLLS_PER_AVERAGES = 12;
 const AWAY = "PostgreSQL does not answer in time.";
 // What comes of a store that is away.
@@ -25,7 +25,7 @@ const MEANWHILE = {
   postgres: "What is accepted waits in Redis meanwhile, and nothing stored can be read.",
   redis: "No transaction is accepted meanwhile, and none is stored.",
 };
-const last = { polls: 0, opened: [], rejected: 0 };
+const last = { polls: 0, opened: [], rejected: 0, daysFailed: false };
 
 const query = new URLSearchParams(location.search);
 format.setZone(zone());
@@ -106,7 +106,7 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   system.refresh();
   show();
   last.polls += 1;
-  if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
+  if (last.daysFailed || last.polls % POLLS_PER_AVERAGES === 0) askAverages();
 }, (why, { gone, status, body }) => {
   const silent = status === undefined, part = body?.part;
   if (silent) system.tellSilent(why);
@@ -152,8 +152,10 @@ function askAverages() {
     rangeProblem.textContent = "";
     for (const name of ["from", "to"]) if (!askedDays[name]) range.elements[name].value = body[name];
     last.days = body;
+    last.daysFailed = false;
     drawDays();
   }, (why, { body }) => {
+    last.daysFailed = !body || Boolean(body.detail);
     const wrong = body && !body.detail ? Object.values(body).flat().join(" ").replaceAll("`from`", "From") : why;
     rangeProblem.textContent = wrong;
     days.fail(wrong);
