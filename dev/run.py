@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TypeVar
 
 from dev.directory import DataDirectory, DirectoryError, keep_secret
 from dev.flush_age import Silence, flush_age_s
@@ -19,6 +20,7 @@ from dev.held import Gate
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch, redis_answers
 from dev.supervisor import Program, ProgramError, kill, run_once, say, start, stop, wait_ready
 
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parent.parent
 _HOST = "127.0.0.1"
 _BACKLOG = 1024
@@ -103,15 +105,16 @@ class Run:
 
     async def _start(self) -> None:
         await self._check_settings()
-        servers = self._start_servers()
-        # Both load while the servers start: most of a start is loading.
+        private = self._choose_servers()
+        # Both load while the servers start: most of a start is loading. A wrong setting fails by then.
         servers_answer, prepared = Gate(), Gate()
-        self._start_web(prepared)
         preparing = asyncio.create_task(run_once(self._prepare(servers_answer)))
         password_file = self.data.path / "admin-password"
         known = password_file.exists()
         try:
-            await self._wait_for_servers(servers)
+            servers = await _unless_failed(preparing, self._start_servers(private))
+            self._start_web(prepared)
+            await _unless_failed(preparing, self._wait_for_servers(servers))
             self.data.publish(self.chosen)
             servers_answer.open()
             await preparing
@@ -138,19 +141,25 @@ class Run:
         if process.returncode != 0:
             raise StartError(said.decode(errors="replace").strip().rpartition("\n")[2])
 
-    def _start_servers(self) -> list[Program]:
-        """PostgreSQL and Redis, side by side: the environment's, or else private ones, which are returned."""
+    def _choose_servers(self) -> list[PrivateServer]:
+        """PostgreSQL and Redis: the environment's, or else private ones, which are returned."""
         log = self.data.path / "log"
         postgres = PrivatePostgres(self.data.path / "postgres", log / "postgres.log")
         redis_server = PrivateRedis(self.data.path / "redis", log / "redis.log")
-        started = []
+        private: list[PrivateServer] = []
         for variable, server in (("DATABASE_URL", postgres), ("REDIS_URL", redis_server)):
             if url := os.environ.get(variable):
                 self.chosen[variable] = url
             else:
-                server.prepare()
                 self.chosen[variable] = server.url
-                started.append(self._private(server))
+                private.append(server)
+        return private
+
+    async def _start_servers(self, private: list[PrivateServer]) -> list[Program]:
+        """Side by side, once they are made: seconds the first time, amid which a signal is heard."""
+        for server in private:
+            await asyncio.to_thread(server.prepare)
+        started = [self._private(server) for server in private]
         # Redis is stopped before PostgreSQL.
         self.stages = [[program] for program in reversed(started)]
         for program in started:
@@ -310,6 +319,18 @@ class Run:
             return False
         finally:
             connection.close()
+
+
+async def _unless_failed(other: "asyncio.Task[None]", work: Coroutine[None, None, Result]) -> Result:
+    """What `work` returns; where `other` fails before that, its error."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({working, other}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await other
+        return await working
+    finally:
+        working.cancel()
 
 
 def _listen(port: int) -> socket.socket:

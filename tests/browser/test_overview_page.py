@@ -229,6 +229,22 @@ def test_a_choice_that_is_not_answered_is_not_waited_for_and_the_page_says_what_
     expect(page.locator("#throughput h2")).to_have_text("Transactions a quarter of an hour")
 
 
+def test_days_that_could_not_be_told_are_asked_for_again_with_the_next_figures(
+    dashboard: Dashboard, watched: Watched
+) -> None:
+    watched.expected = ["status of 503"]
+    page, days = dashboard.page, dashboard.page.locator("#averages")
+    settle(dashboard.people[0], datetime.now(UTC) - 20 * MINUTE, datetime.now(UTC), 30, 0)
+    away = {"detail": "PostgreSQL does not answer in time."}
+    page.route(re.compile("/averages/"), lambda route: route.fulfill(status=503, json=away))
+    page.reload()
+    expect(days).to_contain_text("PostgreSQL does not answer in time.")
+    page.unroute_all()
+    look_again(page)
+    expect(days.locator("tbody tr")).to_have_count(1)
+    expect(days).not_to_contain_text("PostgreSQL does not answer in time.")
+
+
 def test_failed_customers_that_cannot_be_told_anew_are_as_of_a_moment(dashboard: Dashboard) -> None:
     def untold(route: Route) -> None:
         answer = route.fetch()
