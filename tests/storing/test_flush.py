@@ -6,6 +6,7 @@ from typing import Any
 import psycopg2
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection as database
 
 from tests.support.accepting import NOW, outcomes, push, queued, record, take
 from tests.support.flushing import POINTS, balanced, crash_at, rows
@@ -20,6 +21,7 @@ from transactions.stores.redis_connection import connection
 from transactions.storing import bulk_insert
 from transactions.storing import flush as flushing
 from transactions.storing.flush import flush
+from transactions.tables import TRANSACTIONS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("manner")]
 
@@ -266,4 +268,41 @@ def test_a_lock_held_too_long_fails_the_flush_and_the_next_one_recovers(
     while (report := flush()).busy:
         """The failed flush's session is still being closed, and its lock with it."""
     assert report.stored == 1
+    assert balanced()
+
+
+@pytest.fixture
+def unknown_table(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL has never looked what is in the table, and two rows are enough for it to look."""
+    monkeypatch.setattr(flushing, "LOOKED_AT_FROM", 2)
+    with database.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {TRANSACTIONS} CASCADE")
+
+
+def rows_known() -> float:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [TRANSACTIONS])
+        return float(cursor.fetchone()[0])
+
+
+@pytest.mark.usefixtures("unknown_table")
+def test_a_first_large_flush_has_postgresql_look_at_the_table_once(people: list[User]) -> None:
+    take(record("T0", people[0]))
+    flush()
+    assert rows_known() == -1, "too few to look"
+    take(*(record(f"T{n}", people[0]) for n in range(1, 4)))
+    flush()
+    assert rows_known() == 4
+    take(*(record(f"T{n}", people[0]) for n in range(4, 8)))
+    flush()
+    assert rows_known() == 4
+
+
+@pytest.mark.usefixtures("unknown_table")
+def test_a_table_that_somebody_else_tends_is_looked_at_another_time(people: list[User]) -> None:
+    take(*(record(f"T{n}", people[0]) for n in range(3)))
+    with Session("another name") as other, other.transaction() as cursor:
+        cursor.execute(f"LOCK TABLE {TRANSACTIONS} IN SHARE UPDATE EXCLUSIVE MODE")
+        assert flush().stored == 3
+    assert rows_known() == -1
     assert balanced()

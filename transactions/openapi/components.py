@@ -188,7 +188,10 @@ BOOKS = an_object(
             **an_object(
                 {
                     "versions": {**COUNT, "description": "In force, in shadow too."},
-                    "debt_records": {**COUNT, "description": "Stored and not judged yet; what several rules owe may count for each."},
+                    "debt_records": {
+                        **COUNT,
+                        "description": "Not judged yet; what several rules owe may count for each.",
+                    },
                     "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
                     "open_alerts": {**COUNT, "description": "Not closed; counted up to 10,000."},
                     "last_hit": {**MOMENT, "type": ["string", "null"]},

@@ -28,12 +28,13 @@ from ..books import epochs
 from ..metrics import counters
 from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
 from ..rules.live import FlushRules
+from ..rules.locks import impatient
 from ..stores.confirmation import confirmed, run_confirmed
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
 from ..stores.scripts import lua
-from ..tables import BATCHES
+from ..tables import BATCHES, TRANSACTIONS
 from . import bulk_insert
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ FLUSH_S_MAX = 120.0
 
 # A smaller chunk is stored with care at once: nothing is gained that would be worth an error in a log.
 STRAIGHT_RECORDS_MIN = 1000
+# With fewer rows there is nothing that a plan could miss.
+LOOKED_AT_FROM = 1000
 # Records that are read from Redis at once. Meanwhile it serves nobody else: ten thousand are several ms.
 READ_RECORDS_MAX = 1000
 
@@ -75,6 +78,9 @@ SELECT_ALL_NEW = f"""
       FROM (SELECT stored, done FROM {BATCHES} WHERE id <= %s AND length IS NOT NULL
              ORDER BY id DESC LIMIT 4) latest
 """
+# Purpose: whether PostgreSQL has never looked what is in the table, as after a first import or a restore. By
+# itself it looks within a minute; until then rules are judged by plans for a table of a few rows.
+SELECT_UNKNOWN = f"SELECT reltuples < 0 FROM pg_class WHERE oid = '{TRANSACTIONS}'::regclass"
 # Purpose: ends a batch from which records have vanished. The books do not balance from then on, by as
 # many as are gone.
 END_SHORT = f"UPDATE {BATCHES} SET length = done, stored_at = now() WHERE id = %s"
@@ -129,9 +135,22 @@ def flush() -> FlushReport:
                 _release(session, batch)
         epochs.note_flush(session, epoch)
         note_stored(session)
+        if report.stored >= LOOKED_AT_FROM:
+            _look_at_first(session)
         rules.afterwards(session, up_to if time.monotonic() < deadline else None)
     counters.flushed(report.total, time.monotonic() - began)
     return report
+
+
+def _look_at_first(session: Session) -> None:
+    """Has PostgreSQL look at the table, if it never has: a tenth of a second, once."""
+    try:
+        with impatient(session) as cursor:
+            cursor.execute(SELECT_UNKNOWN)
+            if cursor.fetchone()[0]:
+                cursor.execute(f"ANALYZE {TRANSACTIONS}")
+    except (psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled) as error:
+        log.info("The table is not looked at now: %s", type(error).__name__)
 
 
 def _with_new(session: Session, batches: list[Batch], epoch: str) -> Iterator[Batch]:
