@@ -55,7 +55,7 @@ def switch(name: str, default: bool) -> bool:
 
 
 def one_of(name: str, default: str, words: Collection[str]) -> str:
-    """The word that the environment gives for `name`, in capitals; the end for one that is none of `words`."""
+    """The word that the environment gives for `name`, in capitals; the end for one that is no such word."""
     value = str(env.str(name, default=default)).strip().upper()
     if value not in words:
         sys.exit(f"{name} must be one of {', '.join(words)}, not {value!r}")

@@ -153,7 +153,11 @@ def _of_rules(counts: dict[str, int]) -> Iterator[Metric]:
     """What is owed, and the seconds of each version: counted as whole microseconds."""
     now = figures.read()
     yield _gauge("rule_versions", "Versions of rules in force, in shadow too.", now.versions)
-    yield _gauge("rule_debt_records", "Stored records that are not judged yet; what several rules owe may count for each.", now.debt_records)
+    yield _gauge(
+        "rule_debt_records",
+        "Stored and not judged yet; what several rules owe may count for each.",
+        now.debt_records,
+    )
     oldest = now.oldest_debt_seconds or 0
     yield _gauge("rule_debt_oldest_seconds", "Age of the oldest debt that could be paid; 0: none.", oldest)
     family = CounterMetricFamily(
