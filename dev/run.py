@@ -31,7 +31,7 @@ _READY_SECONDS = 60.0
 # so many intervals; and how often that is looked at.
 _SILENT_SECONDS = 30.0
 _SILENT_INTERVALS = 6
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 5.0
 # What a private run chooses where the environment says nothing.
 _CHOICES = {
     "DEBUG": "true",
