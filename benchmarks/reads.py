@@ -19,6 +19,7 @@ from benchmarks.single import best
 from benchmarks.stage import Stage, say, settle_up
 from transactions.metrics import ticks
 from transactions.models import Transaction
+from transactions.notifications import numbering
 
 FEW, MANY = 8, 50
 ROWS = 100_000
@@ -124,9 +125,11 @@ def _loads(stage: Stage, where: dict[str, Address], connections: int) -> Loads:
     for turn in range(stage.scale.rounds):
         for question in QUESTIONS:
             servers = [question.server] if question.times is None else [question.server, DJANGOS_OWN]
-            # As a worker does at each tick, or nobody is ready.
+            # As workers do at each tick, or nobody is ready: messages of parts before would wait in vain.
             settle_up()
             ticks.tick("done")
+            while numbering.number():
+                pass
             for server, kept in zip(servers, loads[question.name], strict=False):
                 with Client(where[server], connections, question.make(stage)) as client:
                     load = client.closed(stage.scale.window_s, stage.scale.warm_up_s)
