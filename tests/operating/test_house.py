@@ -103,6 +103,10 @@ def test_no_test_takes_anything_from_a_test_of_another_room() -> None:
 def test_each_safeguard_that_is_taken_out_stands_in_the_code_once(mutation: Mutation, tmp_path: Path) -> None:
     copy = tmp_path / mutation.path
     copy.parent.mkdir(parents=True)
-    copy.write_text((ROOT / mutation.path).read_text())
+    whole = (ROOT / mutation.path).read_text()
+    copy.write_text(whole)
 
+    # It raises where what it takes out is not there, or more than once.
     apply(mutation, tmp_path)
+
+    assert copy.read_text() != whole
