@@ -94,6 +94,116 @@ def test_what_took_too_long_is_given_more_time_when_it_is_tried_again(
     assert Hit.objects.count() == 1
 
 
+@pytest.mark.usefixtures("_short_time")
+def test_what_ran_out_of_time_is_tried_with_fewer_rows_at_once(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    Debt.objects.update(version=version, count_in_gate=False)
+    with connection.cursor() as cursor:
+        cursor.execute((SLOW % (0.07, "INSERT")).replace("EACH STATEMENT", "EACH ROW").replace("NULL", "NEW"))
+    with Session() as session:
+        debts.pay(session, lambda: True, lambda findings: None)
+    assert (Hit.objects.count(), Debt.objects.count()) == (60, 0)
+
+
+def owed_in_two(people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Debt]:
+    """A version owes sixty rows in two ranges, of which the second has a row that settled before."""
+    version = rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    monkeypatch.setattr(debts, "SLICE_ROWS", 100)
+    (debt,) = Debt.objects.all()
+    first, last = debt.first_id, debt.last_id
+    assert first is not None
+    assert last is not None
+    debt.delete()
+    owed: dict[str, Any] = {"version": version, "earliest": datetime.now(UTC), "records": 30}
+    middle = first + 29
+    early = {"first_id": first, "last_id": middle, "earliest_last_id": middle}
+    late = {"first_id": middle + 1, "last_id": last, "earliest_last_id": last}
+    settled = {"ids": [first + 1], "earliest_last_of_ids": first + 1}
+    return [Debt.objects.create(**owed, **early), Debt.objects.create(**owed, **late, **settled)]
+
+
+def test_ranges_of_a_version_are_one_before_they_are_paid(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owed_in_two(people, settings, monkeypatch)
+    pay_a_slice()
+    assert Hit.objects.count() == 60
+    # The row that settled is left.
+    assert [(each.first_id, len(each.ids)) for each in Debt.objects.all()] == [(None, 1)]
+    pay_a_slice()
+    assert not Debt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"due_at": datetime.now(UTC) + timedelta(minutes=5)},
+        {"earliest_last_id": 1},
+        {"after_user": 1, "after_id": 1},
+        {"count_in_gate": True},
+    ],
+)
+def test_a_range_that_waits_or_has_begun_or_is_little_known_is_paid_by_itself(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    _, late = owed_in_two(people, settings, monkeypatch)
+    Debt.objects.filter(pk=late.pk).update(**changed)
+    pay_a_slice()
+    assert Hit.objects.count() == 30
+    assert [each.pk for each in Debt.objects.all()] == [late.pk]
+
+
+def test_what_waits_for_a_debt_of_all_is_no_part_of_what_is_paid_before_that(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, late = owed_in_two(people, settings, monkeypatch)
+    waits = datetime.now(UTC) + timedelta(minutes=5)
+    of_all = Debt.objects.create(first_id=late.first_id, last_id=late.last_id, due_at=waits)
+    Debt.objects.filter(pk=late.pk).update(split_from=of_all.pk)
+    pay_a_slice()
+    assert Hit.objects.count() == 30
+    assert set(Debt.objects.values_list("pk", flat=True)) == {late.pk, of_all.pk}
+
+
+def test_ranges_far_from_each_other_are_paid_one_by_one(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all that was judged in between would be judged again."""
+    monkeypatch.setattr(debts, "SEGMENT_IDS", 59)
+    _, late = owed_in_two(people, settings, monkeypatch)
+    pay_a_slice()
+    assert Hit.objects.count() == 30
+    assert [each.pk for each in Debt.objects.all()] == [late.pk]
+
+
+def test_what_one_chunk_had_no_room_for_is_not_tried_with_the_next(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "PLACED_AT_ONCE", 4)
+    settings.FLUSH_CHUNK_RECORDS = 9
+    many = rule_in_force("amount", name="Many", amount=5)
+    rule_in_force("amount", name="Few", amount=999)
+    flush()
+    tried: list[int] = []
+    judge = evaluation.evaluate
+
+    def noted(cursor: Any, versions: Any, *given: Any, **more: Any) -> evaluation.Findings:
+        tried.append(len([each for each in versions if each.id == many.pk]))
+        return judge(cursor, versions, *given, **more)
+
+    monkeypatch.setattr(evaluation, "evaluate", noted)
+    take(*(record(f"T{n:02}", people[0], 10) for n in range(18)))
+    flush_alone(monkeypatch)
+    assert tried == [1, 0]
+    assert list(Debt.objects.values_list("version", "records")) == [(many.pk, 18)]
+    pay_debt()
+    assert Hit.objects.count() == 18
+
+
 def test_many_slow_rules_take_no_longer_of_a_chunk_than_few(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:

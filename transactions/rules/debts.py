@@ -1,13 +1,15 @@
 """Debt: what is stored and not judged yet, as rows; and how it is paid, by the same statements.
 
 A debt's cursor moves in the transaction of its hits. What fails is tried again later and later, with
-fewer rows at a time, and holds up nobody else's.
+fewer rows at a time, and holds up nobody else's. What ran out of time is tried with fewer at once: it would
+take no less time later.
 
 A range is paid user by user. In the order of ids nearly every row of a slice is another user's, and the
 window of each would be read again with every slice in which there is a row of that user.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -20,6 +22,7 @@ from ..models import Transaction
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
 from . import evaluation, gate, retrying, slices
+from .debt_ranges import EARLIEST_IS_KNOWN, IDS_MAX, join_others
 from .evaluation import Findings, Touched
 from .locks import impatient, share
 from .models import Debt
@@ -36,18 +39,8 @@ SLICE_ROWS_MIN = 100
 SEGMENT_IDS = 500_000
 # Users looked at by one transaction, of what happened in a time; most may have nothing in it.
 SLICE_USERS = 5_000
-# Rows that settled, in one row of debt.
-IDS_MAX = 50_000
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
 FUTURE_IDS_MAX = 1_000
-
-# Whether `earliest` of a row of debt {d} holds of all of it, and not only of what was owed before the release
-# before added to it.
-EARLIEST_IS_KNOWN = """(
-    {d}.earliest IS NOT NULL
-    AND ({d}.last_id IS NULL OR {d}.last_id = {d}.earliest_last_id)
-    AND ({d}.ids = '[]' OR ({d}.ids ->> -1)::bigint = {d}.earliest_last_of_ids)
-)"""
 
 # Purpose: something is owed.
 INSERT = f"""
@@ -255,7 +248,7 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
             found = cursor.fetchone()
         if found is None:
             return
-        debt = Owed(*found)
+        debt, began = Owed(*found), time.monotonic()
         try:
             with impatient(session) as cursor:
                 findings = _pay_slice(cursor, debt)
@@ -266,13 +259,15 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
             raise
         except Exception as error:
             # Where the connection is gone, this fails too.
-            _postpone(session, debt, str(error).partition("\n")[0][:200])
+            took_s = time.monotonic() - began
+            _postpone(session, debt, str(error).partition("\n")[0][:200], took_s)
         if not go_on():
             return
 
 
-def _postpone(session: Session, debt: Owed, error: str) -> None:
-    seconds = retrying.wait_s(debt.attempts)
+def _postpone(session: Session, debt: Owed, error: str, took_s: float) -> None:
+    ran_out = took_s >= evaluation.RULE_MS_MAX / 1000 * retrying.times(debt.attempts)
+    seconds = retrying.wait_s(debt.attempts, ran_out=ran_out)
     log.error("Rules could not judge what is stored (debt %s): %s; again in %s s", debt.id, error, seconds)
     with impatient(session) as cursor:
         cursor.execute(POSTPONE, {"id": debt.id, "error": error or "unknown", "secs": seconds})
@@ -286,6 +281,9 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     if not share(cursor):
         return None
     evaluation.prepare(cursor)
+    if debt.version is not None and (joined := join_others(cursor, debt.id, SEGMENT_IDS)):
+        first, last, ids, attempts = joined
+        debt = debt._replace(first=first, last=last, ids=ids, attempts=attempts)
     cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
     size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
     judge = _judge_users if debt.what is Owing.TIME else _judge_rows
