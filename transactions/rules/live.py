@@ -41,8 +41,8 @@ BACKLOG_CHUNKS = 10
 # A chunk with more old rows than this, and a larger share, is owed: the gate spares none of their users.
 OLD_ROWS_MAX = 200
 OLD_SHARE_MAX = 0.25
-# What is left is done for so long after a flush, in intervals, at least a slice of it; and until so long after
-# a flush began: a slice of the usual size does not hold up the next one.
+# What is left is done for so long after a flush, in intervals, at least a slice of it; and until so long
+# after a flush began: a slice of the usual size does not hold up the next one.
 AFTERWARDS_INTERVALS = 0.6
 UNTIL_INTERVALS = 0.9
 
