@@ -37,8 +37,9 @@ SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
 # Of a range so many ids are gone through user by user, and then the next: each slice reads all of them.
 SEGMENT_IDS = 500_000
-# Users looked at by one transaction, of what happened in a time; most may have nothing in it.
+# Users looked at by one transaction, of what happened in a time; most may have nothing in it. Likewise.
 SLICE_USERS = 5_000
+SLICE_USERS_MIN = 50
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
 FUTURE_IDS_MAX = 1_000
 
@@ -284,7 +285,9 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     if debt.version is not None and (joined := join_others(cursor, debt.id, SEGMENT_IDS)):
         first, last, ids, attempts = joined
         debt = debt._replace(first=first, last=last, ids=ids, attempts=attempts)
-    cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
+    # Which rows are next is found before a rule's time begins: of a long range that takes as long for few of
+    # them as for many.
+    cursor.execute(evaluation.PLAN_ALONG_INDEXES)
     size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
     judge = _judge_users if debt.what is Owing.TIME else _judge_rows
     findings, rows, rest = judge(cursor, debt, size)
@@ -327,10 +330,12 @@ def _judge_users(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owe
         return Findings(), 0, None
     if version.unreadable:
         raise Failed(version.unreadable)
-    asked = {"after": debt.after_user or 0, "window_s": version.kind.window_s, "users": SLICE_USERS}
+    users = retrying.rows(SLICE_USERS, SLICE_USERS_MIN, debt.attempts)
+    asked = {"after": debt.after_user or 0, "window_s": version.kind.window_s, "users": users}
     looked, last = slices.look(cursor, version.id, debt.since, debt.until, **asked, rows=size)
     if not looked:
         return Findings(), 0, None
+    _limit(cursor, debt)
     findings = evaluation.evaluate_looked_at(cursor, version)
     if version.id in findings.failed:
         raise Failed(findings.failed[version.id])
@@ -343,7 +348,13 @@ def _judge_rows(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed
     touched = evaluation.describe(cursor)
     if touched is None:
         return Findings(), 0, rest
+    _limit(cursor, debt)
     return _judge(cursor, debt, touched), touched.rows, rest
+
+
+def _limit(cursor: Any, debt: Owed) -> None:
+    """From here on each statement has the time of a rule, more of it after failures."""
+    cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
 
 
 def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
