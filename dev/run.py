@@ -1,11 +1,16 @@
 """`make run`: private servers, the application's processes, and an orderly end. See the README."""
 
+import signal
+
+if __name__ == "__main__":
+    # Until it serves, Ctrl-C ends it without a word, also while what follows is loaded: nothing was started.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import asyncio
 import contextlib
 import http.client
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -157,7 +162,8 @@ class Run:
 
     async def _start_servers(self, private: list[PrivateServer]) -> list[Program]:
         """Side by side, once they are made: seconds the first time, amid which a signal is heard."""
-        for server in private:
+        # Redis, which takes no time, before PostgreSQL, which takes seconds: what cannot be is told first.
+        for server in reversed(private):
             await asyncio.to_thread(server.prepare)
         started = [self._private(server) for server in private]
         # Redis is stopped before PostgreSQL.
@@ -203,7 +209,6 @@ class Run:
     def _start_application(self) -> None:
         """The workers and Beat; the web is there by then."""
         celery = [sys.executable, "-m", "celery", "-q", "-A", "transaction_monitoring"]
-        schedule = str(self.data.path / "celerybeat-schedule")
         # No gossip between workers: they have nothing to say to each other.
         alone = ["--without-gossip", "--without-mingle"]
         worker = self._program(
@@ -211,7 +216,7 @@ class Run:
             [*celery, "worker", "-l", "info", *alone],
             stop_seconds=60.0,  # It ends its flush first.
         )
-        beat = self._program("beat", [*celery, "beat", "-l", "warning", "-s", schedule, "--pidfile="])
+        beat = self._program("beat", [*celery, "beat", "-l", "warning", "--pidfile="])
         # One process each, without a child: a backtest ends between two of its slices, or is killed, and then
         # another takes it up; so it is with a message.
         self.unhurried = [
@@ -367,8 +372,6 @@ def main() -> int:
     except TOLD as error:
         print(f"make run: {error}", file=sys.stderr, flush=True)
         return 1
-    except KeyboardInterrupt:  # before anything was started
-        return 128 + signal.SIGINT
     return 0
 
 
