@@ -160,7 +160,7 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("PGOPTIONS", "--nonsense", "FATAL:  invalid command-line argument for server process: --nonsense"),
+        ("PGOPTIONS", "nonsense", "FATAL:  invalid command-line argument for server process: nonsense"),
         ("PGOPTIONS", "-c work_mem=much", 'FATAL:  invalid value for parameter "work_mem": "much"'),
         ("PGSERVICE", "nowhere", 'definition of service "nowhere" not found'),
     ],

@@ -28,11 +28,15 @@ def python(name: str, code: str, *arguments: object) -> Program:
 
 async def said(capsys: pytest.CaptureFixture[str]) -> str:
     """What is printed next."""
-    heard: list[str] = []
-    await asyncio.to_thread(
-        wait_until, lambda: heard.append(capsys.readouterr().out) or any(heard), 30, "something is said"
-    )
-    return "".join(heard)
+    heard = ""
+
+    def hears() -> str:
+        nonlocal heard
+        heard += capsys.readouterr().out
+        return heard
+
+    await asyncio.to_thread(wait_until, hears, 30, "something is said")
+    return heard
 
 
 def test_a_stop_that_takes_long_says_what_it_waits_for(
