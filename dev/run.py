@@ -156,14 +156,15 @@ class Run:
             if url := os.environ.get(variable):
                 self.chosen[variable] = url
             else:
+                # Before anything is started.
+                server.check()
                 self.chosen[variable] = server.url
                 private.append(server)
         return private
 
     async def _start_servers(self, private: list[PrivateServer]) -> list[Program]:
         """Side by side, once they are made: seconds the first time, amid which a signal is heard."""
-        # Redis, which takes no time, before PostgreSQL, which takes seconds: what cannot be is told first.
-        for server in reversed(private):
+        for server in private:
             await asyncio.to_thread(server.prepare)
         started = [self._private(server) for server in private]
         # Redis is stopped before PostgreSQL.

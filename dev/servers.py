@@ -110,8 +110,12 @@ class PrivateServer:
         """
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Raises ServerError where the environment tells the server what it cannot take."""
+
     def prepare(self) -> None:
         """Make the directory and what the server needs in it. Raises ServerError."""
+        self.check()
         socket_path = self.directory / self.socket_name
         length = len(os.fsencode(socket_path))
         if length > _SOCKET_PATH_BYTES_MAX:
@@ -201,10 +205,9 @@ class PrivateRedis(PrivateServer):
     def url(self) -> str:
         return f"unix://{quote(str(self.directory / self.socket_name))}?db=0"
 
-    def prepare(self) -> None:
+    def check(self) -> None:
         if not _BYTES.fullmatch(limit := self._maxmemory):
             raise ServerError(f"REDIS_MAXMEMORY must be a number of bytes, such as 1gb, not {limit!r}")
-        super().prepare()
 
     @property
     def _maxmemory(self) -> str:
