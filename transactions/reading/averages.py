@@ -58,8 +58,8 @@ FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE 
 # Purpose: the spans in which a user has rows; along the index transaction_by_user_amount.
 FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTIONS} WHERE user_id = %(user)s")
 
-# Purpose: count and sum between each two of the sorted bounds, of whole buckets, by what APART says: a walk along
-# the primary key for each, which costs half of what one walk does that looks up each bucket's place.
+# Purpose: count and sum between each two of the sorted bounds, of whole buckets, by what APART says. One walk
+# along the primary key for each costs half of one over all, which looks up the place of each bucket.
 SUM_ROLLUPS = f"""
     SELECT place, held.*
       FROM unnest(%(bounds)s::timestamptz[], %(next_bounds)s::timestamptz[]) WITH ORDINALITY
