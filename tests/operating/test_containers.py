@@ -218,7 +218,7 @@ def test_worker_is_healthy_as_long_as_flushes_end_and_beat_as_long_as_it_sends(
     stop(beat.process)
     was_there(signs.BEAT, 390)
     assert beat.healthy()
-    was_there(signs.BEAT, 401)
+    was_there(signs.BEAT, 410)
     assert not beat.healthy()
 
 
