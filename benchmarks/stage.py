@@ -66,7 +66,7 @@ FULL = Scale(False, 4.0, 1.0, 3, (100_000, 500_000), 200_000, 60.0, 25_000, (1_0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A token with the right to post, and the keys of the users that are posted for."""
+    """A token with the rights to post and to read, and the keys of the users that are posted for."""
 
     directory: Path
     scale: Scale
