@@ -87,7 +87,7 @@ def run(stage: Stage) -> Section:
     growing = _grows(watch.samples, rate)
     section.target(
         f"sustained, POST to stored, {seconds:.0f} s",
-        f"≥ {rate:,} records/s, queue not growing",
+        f"≥ {rate:,} records/s to half a percent, queue not growing",
         f"{number(accepted)}/s, queue {'growing' if growing else 'not growing'}",
         accepted >= 0.995 * rate and not growing and not load.bad,
     )
@@ -100,7 +100,7 @@ def run(stage: Stage) -> Section:
 
 @contextmanager
 def everything() -> Iterator[Address]:
-    """The processes of `make run`."""
+    """What accepts and stores: web, the worker and Beat, as `make run` starts them."""
     worker = [*CELERY, "worker", "-l", "warning", "--without-gossip", "--without-mingle"]
     beat = [*CELERY, "beat", "-l", "warning", "--pidfile="]
     with ExitStack() as stack:
