@@ -85,7 +85,7 @@ browser: tools  ## The dashboard in a real Chromium (CHROMIUM names the program,
 pictures: tools  ## Writes docs/images anew: each page light and dark, wide and on a phone (CHROMIUM)
 	@exec $(BIN)/python -m pytest tests/browser/pictures.py $(ARGS)
 
-# ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes half an hour.
+# ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes over an hour.
 bench: tools  ## Everything measured beside what else one could have written, in one run
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 

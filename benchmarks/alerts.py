@@ -48,7 +48,7 @@ def run(stage: Stage) -> Section:
     seconds = QUICK_SECONDS if stage.scale.quick else SECONDS
     bring_into_force_anew()
     watch = Watch(RULE)
-    with everything(stage) as address:
+    with everything() as address:
         time.sleep(6.0)  # Beat's first tick
         say(f"alerts: {RATE:.0f} POSTs a second for {seconds:.0f} s")
         posted, post_p99_ms, bad = post(stage, address, seconds, watch.look)

@@ -4,6 +4,7 @@ import time
 
 from benchmarks import filling
 from benchmarks.baselines import copying, seed_flush
+from benchmarks.history import fill_table
 from benchmarks.report import Section, number
 from benchmarks.stage import Stage, Unbalanced, say, settle_up
 from transactions.storing.flush import flush
@@ -20,12 +21,14 @@ WANTED, WANTED_OF_FEW = 0.8, 0.7
 
 def run(stage: Stage) -> Section:
     section = Section("Storing what is queued")
+    users, rows = fill_table(stage)
+    section.note(f"Into our table of at least {rows:,} rows of {len(users):,} users:")
     for count in stage.scale.flush_records:
         rates: dict[str, list[float]] = {OURS: [], COPY_OURS: [], COPY_PLAIN: [], SEED: []}
         # A large one varies less.
         for _ in range(min(stage.scale.rounds, 2) if count > LARGE_RECORDS else stage.scale.rounds):
             for name in rates:
-                rates[name].append(count / _take_turn(name, stage, count))
+                rates[name].append(count / _take_turn(name, users, count))
                 say(f"flush, {count:,}: {name}: {number(rates[name][-1])} rows/s")
         best = {name: max(rounds) for name, rounds in rates.items()}
         section.note(f"{count:,} records:")
@@ -47,10 +50,10 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def _take_turn(name: str, stage: Stage, count: int) -> float:
+def _take_turn(name: str, users: range, count: int) -> float:
     """Seconds."""
     if name == OURS:
-        filling.fill(count, stage.users)
+        filling.fill(count, users)
         copying.checkpoint()
         began = time.perf_counter()
         report = flush()
@@ -59,7 +62,7 @@ def _take_turn(name: str, stage: Stage, count: int) -> float:
             raise Unbalanced(f"{count} were queued, and the flush says {report}")
         return took
     if name == SEED:
-        seed_flush.fill(count, stage.users)
+        seed_flush.fill(count, users)
         return seed_flush.flush()
     table = TRANSACTIONS if name == COPY_OURS else copying.PLAIN_TABLE
-    return copying.copy(table, copying.lines(count, stage.users))
+    return copying.copy(table, copying.lines(count, users))

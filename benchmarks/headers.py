@@ -21,7 +21,7 @@ BEHIND_A_PROXY = {"SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto,https", "TRUSTED
 
 
 def run(stage: Stage) -> Section:
-    """Each sender in turn with the bare one beside it; the best ratio of its pairs counts.
+    """Each sender in turn with the bare one beside it; the best of each counts.
 
     Only who is under WANTED has another turn: it may have been the machine.
     """
@@ -74,7 +74,9 @@ def _rows(senders: dict[str, tuple[str, ...]], pairs: dict[str, list[tuple[Load,
 
 
 def _best(pairs: list[tuple[Load, Load]]) -> tuple[float, Load, Load]:
-    return max(((_share(*pair), *pair) for pair in pairs), key=lambda each: each[0])
+    """The best of both, and what share that is: a pair whose bare one was disturbed flatters nobody."""
+    bare, with_them = (single.best(loads) for loads in zip(*pairs, strict=True))
+    return _share(bare, with_them), bare, with_them
 
 
 def _share(bare: Load, with_them: Load) -> float:

@@ -12,7 +12,7 @@ from benchmarks.stage import Stage, say, settle_up
 CONNECTIONS = 50
 FLUSHES = 3
 LIMIT_MS = 50.0
-HEADS = ("", "POSTs", "p50 ms", "p99 ms", "max ms", "lasted s")
+HEADS = ("", "POSTs", "p50 ms", "p99 ms", "max ms", "lasted s", "not 200")
 
 
 def run(stage: Stage) -> Section:
@@ -21,28 +21,33 @@ def run(stage: Stage) -> Section:
     with serve(Server("daphne", OURS)) as address:
         capacity = _capacity(stage, address)
         settle_up()
-        idle = _open(stage, address, capacity / 2, stage.scale.window_s * 3).latencies_ms
+        idle = _open(stage, address, capacity / 2, stage.scale.window_s * 3)
         settle_up()
-        say(f"latency: half of {number(capacity)}/s, nothing else: p99 {number(percentile(idle, 99))} ms")
+        say(f"latency: half of {number(capacity)}/s, nothing else: p99 {number(idle.percentile_ms(99))} ms")
         with flusher() as worker:
             turns = [_amid_flush(stage, address, capacity / 2, worker) for _ in range(FLUSHES)]
         settle_up()
-    amid = [latency for latencies, _ in turns for latency in latencies]
+    amid = [latency for latencies, _, _ in turns for latency in latencies]
     section.note(f"Capacity, closed loop at {CONNECTIONS} connections: {number(capacity)}/s.")
-    rows = [_row("nothing else", idle, stage.scale.window_s * 3)]
-    rows += [_row(f"amid a flush of {records:,}", latencies, took_s) for latencies, took_s in turns]
+    rows = [_row("nothing else", idle.latencies_ms, stage.scale.window_s * 3, idle.bad)]
+    rows += [_row(f"amid a flush of {records:,}", *turn) for turn in turns]
     section.table(HEADS, rows)
-    for what, latencies in (("", idle), (f", while a flush of {records:,} rows runs", amid)):
+    amid_bad = sum(bad for _, _, bad in turns)
+    for what, latencies, bad in (
+        ("", idle.latencies_ms, idle.bad),
+        (f", while a flush of {records:,} rows runs", amid, amid_bad),
+    ):
         p99 = percentile(latencies, 99)
         name = f"p99 of a single POST at half of capacity{what}"
-        section.target(name, f"≤ {LIMIT_MS:g} ms", f"{number(p99)} ms", p99 <= LIMIT_MS)
+        measured = f"{number(p99)} ms" + (f", {bad} not accepted" if bad else "")
+        section.target(name, f"≤ {LIMIT_MS:g} ms", measured, p99 <= LIMIT_MS and not bad)
     section.note(settle_up())
     return section
 
 
-def _row(name: str, latencies: list[float], took_s: float) -> Row:
+def _row(name: str, latencies: list[float], took_s: float, bad: int) -> Row:
     highest = max(latencies, default=float("nan"))
-    return name, len(latencies), percentile(latencies, 50), percentile(latencies, 99), highest, took_s
+    return name, len(latencies), percentile(latencies, 50), percentile(latencies, 99), highest, took_s, bad
 
 
 def _capacity(stage: Stage, address: Address) -> float:
@@ -55,8 +60,12 @@ def _open(stage: Stage, address: Address, rate: float, seconds: float) -> Load:
         return client.open(rate, seconds)
 
 
-def _amid_flush(stage: Stage, address: Address, rate: float, worker: Flusher) -> tuple[list[float], float]:
-    """Latencies in ms of what was answered while a flush ran, and how long it ran in seconds."""
+def _amid_flush(
+    stage: Stage, address: Address, rate: float, worker: Flusher
+) -> tuple[list[float], float, int]:
+    """Latencies in ms of what was accepted while a flush ran, how long it ran in seconds, and how many were
+    not accepted then, before or after.
+    """
     filling.fill(stage.scale.flush_records[0], stage.users)
     begin = time.monotonic() + 1
     told = False
@@ -73,4 +82,4 @@ def _amid_flush(stage: Stage, address: Address, rate: float, worker: Flusher) ->
     latencies, took_s = load.between(began, ended), ended - began
     p99 = number(percentile(latencies, 99))
     say(f"latency: a flush of {stored:,} took {took_s:.1f} s, p99 {p99} ms")
-    return latencies, took_s
+    return latencies, took_s, load.bad

@@ -66,7 +66,7 @@ def _from_post(stage: Stage, section: Section, ours: Receiver) -> None:
             if body["data"]["rule"]["name"] == alerts.RULE:
                 came.setdefault(body["data"]["user"], at)
 
-    with everything(stage) as address, process(WORKER):
+    with everything() as address, process(WORKER):
         time.sleep(8.0)  # Beat's first ticks
         say(f"notifications: {alerts.RATE:.0f} POSTs a second for {seconds:.0f} s")
         posted, _, bad = alerts.post(stage, address, seconds, look)
@@ -104,7 +104,7 @@ def _to_many(stage: Stage, section: Section, ours: Receiver) -> None:
             came.append(at)
             to[path] += 1
 
-    with process(WORKER), process([*BEAT, "-s", str(stage.directory / "schedule-told")]):
+    with process(WORKER), process(BEAT):
         _wait(look, lambda: len(came) >= endpoints * messages)
     if len(to) != endpoints or set(to.values()) != {messages}:
         raise Unbalanced(f"{endpoints * messages:,} messages were to be sent, and {len(came):,} were.")

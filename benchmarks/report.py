@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -75,17 +75,31 @@ def cell(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def summary(command: str, began: datetime, where: Sequence[Row], sections: Sequence[Section]) -> str:
-    """The head of RESULTS.md, where the parts' own texts follow; `where` is what machine() said before."""
+def summary(
+    command: str,
+    began: datetime,
+    where: Sequence[Row],
+    sections: Sequence[Section],
+    minutes: Mapping[str, float],
+    parts: Sequence[str],
+) -> str:
+    """The head of RESULTS.md, where the parts' own texts follow; `where` is what machine() said before.
+
+    `minutes` is what each of the `parts` took that has been run so far.
+    """
     targets = [target for section in sections for target in section.targets]
     rows = [(each.what, each.wanted, each.measured, "yes" if each.met else "no") for each in targets]
-    minutes = (datetime.now(UTC) - began).total_seconds() / 60
+    took = (datetime.now(UTC) - began).total_seconds() / 60
+    runs = ", ".join(f"{part} {number(minutes[part])}" for part in parts if part in minutes)
+    not_run = [part for part in parts if part not in minutes]
+    left = f" It was stopped before {', '.join(not_run)}." if not_run else ""
     head = [
         "# Results",
-        f"Written by `{command}`, begun {began:%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes. Only figures of "
+        f"Written by `{command}`, begun {began:%Y-%m-%d %H:%M} UTC, {took:.0f} minutes. Only figures of "
         "one run can be compared. Contestants take turns and share private servers, their flags and their "
         "fsync (`appendfsync always`, `fsync on`, `synchronous_commit on`); access logs are off, tokens, "
         "rate limits (never reached) and metrics on; the client runs on the same machine.",
+        f"Minutes of each part: {runs}.{left}",
         table(("machine", ""), where),
     ]
     if rows:

@@ -61,12 +61,12 @@ class Scale:
 
 
 QUICK = Scale(True, 0.7, 0.3, 1, (20_000,), 20_000, 8.0, 10_000, (100_000,))
-FULL = Scale(False, 4.0, 1.0, 3, (100_000, 500_000), 200_000, 60.0, 25_000, (1_000_000, 10_000_000))
+FULL = Scale(False, 3.0, 1.0, 2, (100_000, 500_000), 200_000, 60.0, 25_000, (1_000_000, 10_000_000))
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A token with the right to post, and the keys of the users that are posted for."""
+    """A token with the rights to post and to read, and the keys of the users that are posted for."""
 
     directory: Path
     scale: Scale

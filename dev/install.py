@@ -6,6 +6,7 @@ Runs under whatever Python the machine has, to tell one that is too old; hence t
 does is in dev/packages.py.
 """
 
+import signal
 import sys
 
 LEAST = (3, 11)
@@ -34,6 +35,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # Until something is installed there is nothing to be said of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     problem = main()
     if problem:
         sys.exit("make: %s" % problem)

@@ -58,7 +58,8 @@ def install(directory: str, lock_files: list[str]) -> None:
     if _whole(_read(venv), wanted):
         return
     # A signal to make must not leave pip or uv behind, still writing.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ended_by in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ended_by, signal.default_int_handler)
     with _alone(venv.absolute().parent):
         installed = _read(venv)
         if _whole(installed, wanted):

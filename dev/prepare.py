@@ -28,7 +28,7 @@ def main() -> None:
         # With FOUR_EYES it says that they wait for an author.
         call_command("rules", "start")
     except OperationalError as error:
-        sys.exit(f"PostgreSQL does not answer: {str(error).splitlines()[0]}")
+        sys.exit(f"PostgreSQL: {str(error).splitlines()[0]}")
     except (CommandError, OSError) as error:  # a directory for static files that cannot be written, say
         sys.exit(str(error))
 

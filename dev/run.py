@@ -1,11 +1,16 @@
 """`make run`: private servers, the application's processes, and an orderly end. See the README."""
 
+import signal
+
+if __name__ == "__main__":
+    # Until it serves, Ctrl-C ends it without a word, also while what follows is loaded: nothing was started.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import asyncio
 import contextlib
 import http.client
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -151,6 +156,8 @@ class Run:
             if url := os.environ.get(variable):
                 self.chosen[variable] = url
             else:
+                # Before anything is started.
+                server.check()
                 self.chosen[variable] = server.url
                 private.append(server)
         return private
@@ -203,7 +210,6 @@ class Run:
     def _start_application(self) -> None:
         """The workers and Beat; the web is there by then."""
         celery = [sys.executable, "-m", "celery", "-q", "-A", "transaction_monitoring"]
-        schedule = str(self.data.path / "celerybeat-schedule")
         # No gossip between workers: they have nothing to say to each other.
         alone = ["--without-gossip", "--without-mingle"]
         worker = self._program(
@@ -211,7 +217,7 @@ class Run:
             [*celery, "worker", "-l", "info", *alone],
             stop_seconds=60.0,  # It ends its flush first.
         )
-        beat = self._program("beat", [*celery, "beat", "-l", "warning", "-s", schedule, "--pidfile="])
+        beat = self._program("beat", [*celery, "beat", "-l", "warning", "--pidfile="])
         # One process each, without a child: a backtest ends between two of its slices, or is killed, and then
         # another takes it up; so it is with a message.
         self.unhurried = [
@@ -367,8 +373,6 @@ def main() -> int:
     except TOLD as error:
         print(f"make run: {error}", file=sys.stderr, flush=True)
         return 1
-    except KeyboardInterrupt:  # before anything was started
-        return 128 + signal.SIGINT
     return 0
 
 

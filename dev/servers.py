@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,13 @@ from dev.launch import UNPRIVILEGED
 _LAUNCH = Path(__file__).with_name("launch.py")
 _SOCKET_PATH_BYTES_MAX = 107
 _LOG_BYTES_MAX = 10_000_000
+_REDIS_MAXMEMORY = "1gb"
+# As Redis reads it.
+_BYTES = re.compile(r"[0-9]+(?:b|[kmg]b?)?", re.IGNORECASE | re.ASCII)
+# libpq's word that there is such an address; before that it takes offence at what it is told.
+_ASKED = "connection to server"
+# What PostgreSQL says of a moment that passes; whatever else it refuses somebody for, it will again.
+_PASSING = ("the database system is ", "too many clients", "connection slots", "terminating connection")
 
 
 class ServerError(Exception):
@@ -96,11 +104,18 @@ class PrivateServer:
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Whether the server takes commands now (not while it recovers or loads)."""
+        """Whether the server takes commands now (not while it recovers or loads).
+
+        Raises ServerError where it never will.
+        """
         raise NotImplementedError
+
+    def check(self) -> None:
+        """Raises ServerError where the environment tells the server what it cannot take."""
 
     def prepare(self) -> None:
         """Make the directory and what the server needs in it. Raises ServerError."""
+        self.check()
         socket_path = self.directory / self.socket_name
         length = len(os.fsencode(socket_path))
         if length > _SOCKET_PATH_BYTES_MAX:
@@ -190,6 +205,14 @@ class PrivateRedis(PrivateServer):
     def url(self) -> str:
         return f"unix://{quote(str(self.directory / self.socket_name))}?db=0"
 
+    def check(self) -> None:
+        if not _BYTES.fullmatch(limit := self._maxmemory):
+            raise ServerError(f"REDIS_MAXMEMORY must be a number of bytes, such as 1gb, not {limit!r}")
+
+    @property
+    def _maxmemory(self) -> str:
+        return os.environ.get("REDIS_MAXMEMORY") or _REDIS_MAXMEMORY
+
     def command(self) -> list[str]:
         settings = {
             "port": "0",
@@ -203,7 +226,7 @@ class PrivateRedis(PrivateServer):
             "no-appendfsync-on-rewrite": "no",
             "aof-load-truncated": "yes",
             "save": "",
-            "maxmemory": os.environ.get("REDIS_MAXMEMORY", "1gb"),
+            "maxmemory": self._maxmemory,
             "maxmemory-policy": "noeviction",
         }
         options = [word for key, value in settings.items() for word in (f"--{key}", value)]
@@ -319,9 +342,17 @@ class PrivatePostgres(PrivateServer):
     def answers(self) -> bool:
         try:
             psycopg2.connect(self.url, connect_timeout=2).close()
-        except psycopg2.OperationalError:
+        except psycopg2.OperationalError as error:
+            if _refuses_for_good(str(error)):
+                raise ServerError(f"postgres lets nobody in: {str(error).splitlines()[0]}") from None
             return False
         return True
+
+
+def _refuses_for_good(words: str) -> bool:
+    """Whether no later try can fare better: PGOPTIONS that make no sense, say, or a PGSERVICE."""
+    refused = "FATAL:" in words and not any(passing in words for passing in _PASSING)
+    return refused or _ASKED not in words
 
 
 def _binary(name: str) -> str:

@@ -15,6 +15,8 @@ _BACK_OFF_SECONDS_MIN = 0.2
 _BACK_OFF_SECONDS_MAX = 5.0
 # A program that ran this long is healthy: its next end starts the back-off anew.
 _HEALTHY_SECONDS = 10.0
+# How long a stop may take without a word.
+_PATIENCE_SECONDS = 2.0
 # How often a program may end before its first answer.
 _STARTS_MAX = 6
 _LINE_BYTES_MAX = 1 << 20
@@ -43,6 +45,7 @@ class Program:
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
     ends: int = field(default=0, init=False)
+    last_words: str = field(default="", init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     keeper: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -75,7 +78,8 @@ async def wait_ready(program: Program, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         if program.ends >= _STARTS_MAX:
-            raise ProgramError(f"{program.name} ended {program.ends} times while starting{where}")
+            why = where or (program.last_words and f": {program.last_words}")
+            raise ProgramError(f"{program.name} ended {program.ends} times while starting{why}")
         if program.running and await _answers(program):
             return
         if time.monotonic() > deadline:
@@ -84,13 +88,16 @@ async def wait_ready(program: Program, seconds: float) -> None:
 
 
 async def stop(program: Program) -> None:
-    """Stop the program and wait until it is gone; by force after its `stop_seconds`."""
+    """Stop the program and wait until it is gone; by force after `stop_seconds`. Says so if it takes long."""
     if program.keeper is None:
         return
     program.stopping.set()
     if program.process is not None and program.running:
         program.process.send_signal(program.stop_signal)
-    done, _ = await asyncio.wait({program.keeper}, timeout=program.stop_seconds)
+    done, _ = await asyncio.wait({program.keeper}, timeout=_PATIENCE_SECONDS)
+    if not done:
+        say(f"[run] waiting for {program.name} to end, {program.stop_seconds:.0f} s at most")
+        done, _ = await asyncio.wait({program.keeper}, timeout=program.stop_seconds - _PATIENCE_SECONDS)
     if not done:
         say(f"[run] {program.name} did not stop within {program.stop_seconds:.0f} s: killed")
         kill(program)
@@ -98,11 +105,13 @@ async def stop(program: Program) -> None:
 
 
 async def run_once(program: Program) -> None:
-    """Run a program that ends by itself. Raises ProgramError when it fails."""
+    """Run a program that ends by itself. Raises ProgramError when it fails, with what it said last."""
     try:
         status = await _run(program)
     finally:
         kill(program)
+    if status > 0 and program.last_words:
+        raise ProgramError(f"{program.name}: {program.last_words}")
     if status != 0:
         raise ProgramError(f"{program.name} failed with {_describe(status)}")
 
@@ -148,7 +157,7 @@ async def _run(program: Program) -> int:
         process.send_signal(program.stop_signal)
     if process.stdout is None:
         return await process.wait()
-    printing = asyncio.create_task(_print_lines(program.name, process.stdout))
+    printing = asyncio.create_task(_print_lines(program, process.stdout))
     status = await process.wait()
     # A grandchild may hold the pipe open; what is said after the end is not waited for.
     await asyncio.wait({printing}, timeout=1.0)
@@ -168,7 +177,7 @@ def kill(program: Program) -> None:
             os.killpg(program.process.pid, signal.SIGKILL)
 
 
-async def _print_lines(name: str, output: asyncio.StreamReader) -> None:
+async def _print_lines(program: Program, output: asyncio.StreamReader) -> None:
     while True:
         try:
             line = await output.readline()
@@ -176,7 +185,8 @@ async def _print_lines(name: str, output: asyncio.StreamReader) -> None:
             line = b"(a line too long to show)"
         if not line:
             return
-        say(f"[{name}] {line.decode(errors='replace').rstrip()}")
+        program.last_words = line.decode(errors="replace").rstrip()
+        say(f"[{program.name}] {program.last_words}")
 
 
 def _describe(status: int) -> str:

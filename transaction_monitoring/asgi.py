@@ -53,7 +53,7 @@ known_settings.start_noting("web")
 
 
 def _share() -> ingest.Intake:
-    """Lets the requests of the running loop, which lasts, share their calls to Redis."""
+    """Lets the requests of the running loop, which lasts, share their calls to the stores."""
     rate_limits.serve_here()
     token_copies.serve_here()
     loop_delay.serve_here()

@@ -233,8 +233,8 @@ CELERY_TASK_ROUTES = {
 TICKS_SENT_BY = "transaction_monitoring.celery.send_tick"
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
-# Beat's file is as young as its last tick, which is how its health is told.
-CELERY_BEAT_SYNC_EVERY = 1
+# Without a file of what was sent when: transaction_monitoring/ticks.py says what is sent as Beat starts.
+CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 CELERY_BEAT_SCHEDULE = ticks.schedule(float(FLUSH_INTERVAL_SECONDS), prunes=bool(RETENTION_DAYS))
 
 # --- Django -----------------------------------------------------------------------------------

@@ -53,6 +53,13 @@ class Transaction(models.Model):
         indexes = [
             # The list and the admin, newest first; the rows of a time range.
             models.Index(fields=["created_at", "id"], name="transaction_by_time"),
+            # The same of one status, of those that most do not have: by time alone, whoever asks for what is
+            # pending or failed would read all that succeeded since.
+            models.Index(
+                fields=["status", "created_at", "id"],
+                name="transaction_by_status",
+                condition=models.Q(status__in=[Status.PENDING, Status.FAILED]),
+            ),
             # A user's list and averages; the cascade of a deleted user; windows of rules, which add up
             # amounts. Not the status: a settlement would have to write to the index.
             models.Index(

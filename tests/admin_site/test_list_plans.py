@@ -10,8 +10,9 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from tests.support.admin_pages import ROWS, insert_many, superuser
-from tests.support.list_plans import plans, rows_read
-from transactions.reading import narrowed
+from tests.support.list_plans import plans, plans_of, rows_read
+from transactions.models import Status
+from transactions.reading import listing, narrowed
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +92,30 @@ def test_the_list_comes_from_the_index_on_time(
     (scan,) = plan["Plans"]
     assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", index)
     assert scan["Actual Rows"] == 101
+
+
+@pytest.fixture
+def succeeded_since(many: list[User]) -> None:
+    """All but the ten oldest and the ten newest of the table succeeded; of both, half are pending."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """UPDATE transactions_transaction t
+                  SET status = CASE WHEN least(n, back) > 10 THEN 'SUCCESS' WHEN n % 2 = 0 THEN 'PENDING'
+                               ELSE 'FAILED' END
+                 FROM (SELECT id, row_number() OVER (ORDER BY created_at, id) AS n,
+                              row_number() OVER (ORDER BY created_at DESC, id DESC) AS back
+                         FROM transactions_transaction) AS placed
+                WHERE placed.id = t.id"""
+        )
+        cursor.execute("ANALYZE transactions_transaction")
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED])
+def test_a_status_that_is_rare_is_found_without_reading_what_succeeded(
+    root: Client, succeeded_since: None, status: Status
+) -> None:
+    asked = plans_of(lambda: listing.page(listing.Wanted(status=status)))
+    for order in ("newest", "oldest"):
+        asked += plans(root, f"?status={status}&order={order}")
+    assert {int(plan["Actual Rows"]) for sql, plan in asked if "LIMIT" in sql} == {10}
+    assert max(rows_read(plan) for _, plan in asked) == 10

@@ -149,7 +149,7 @@ class System:
                 *(*celery, "worker", "-l", "info", "-n", f"{name}@%h", *alone),
                 *("-Q", "notifications", "--pool", "solo"),
             ],
-            "beat": [*celery, "beat", "-s", str(self.directory / f"schedule-{name}"), "--pidfile="],
+            "beat": [*celery, "beat", "--pidfile="],
         }
         process = Process(
             name,

@@ -39,7 +39,7 @@ COMMANDS = {
         *(*CELERY, "worker", "-l", "info", "-n", "worker@{name}"),
         *("--without-gossip", "--without-mingle"),
     ],
-    "beat": [*CELERY, "beat", "-s", "{state}/schedule", "--pidfile="],
+    "beat": [*CELERY, "beat", "--pidfile="],
 }
 
 

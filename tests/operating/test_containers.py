@@ -19,7 +19,9 @@ from packaging.requirements import Requirement
 from dev.ports import free_port
 from dev.servers import _binary
 from tests.support.containers import command, copied, example, health_check, last_stage, service
+from tests.support.living import was_there
 from tests.support.serving import ROOT, database_url, stop
+from transactions.metrics import signs
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -200,10 +202,11 @@ def test_web_is_healthy_once_it_answers(container: Callable[[str], Container]) -
     assert web.becomes_healthy()
 
 
-def test_worker_is_healthy_as_long_as_flushes_end_and_beat_as_long_as_it_turns(
-    container: Callable[[str], Container], tmp_path: Path
+def test_worker_is_healthy_as_long_as_flushes_end_and_beat_as_long_as_it_sends(
+    container: Callable[[str], Container],
 ) -> None:
     worker, beat = container("worker"), container("beat")
+    assert not beat.healthy()
     beat.start()
     assert beat.becomes_healthy()
     assert not worker.healthy()
@@ -211,13 +214,11 @@ def test_worker_is_healthy_as_long_as_flushes_end_and_beat_as_long_as_it_turns(
     worker.start()
 
     assert worker.becomes_healthy()
-    # One that turns writes its schedule at any moment.
     assert beat.process is not None
     stop(beat.process)
+    was_there(signs.BEAT, 390)
     assert beat.healthy()
-    long_ago = time.time() - 3600
-    for file in tmp_path.glob("celerybeat-schedule*"):
-        os.utime(file, (long_ago, long_ago))
+    was_there(signs.BEAT, 410)
     assert not beat.healthy()
 
 
@@ -261,6 +262,14 @@ def test_redis_starts_with_what_the_promises_stand_on(
     # The signal of a stop reaches the server itself, not a shell around it.
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(READY_S) == 0
+
+
+def test_a_limit_that_redis_cannot_take_is_told_by_the_name_of_its_setting() -> None:
+    environment = {"PATH": PROGRAMS, **service("redis")["environment"], "MAXMEMORY": "lots"}
+    ended = subprocess.run(command("redis"), env=environment, capture_output=True, text=True)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "REDIS_MAXMEMORY must be a number of bytes, such as 1gb, not lots\n"
 
 
 @pytest.mark.parametrize(("answer", "healthy"), [("PONG", True), ("LOADING it loads", False), ("", False)])

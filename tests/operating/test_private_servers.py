@@ -157,6 +157,53 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None
         server.start()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PGOPTIONS", "nonsense", "FATAL:  invalid command-line argument for server process: nonsense"),
+        ("PGOPTIONS", "-c work_mem=much", 'FATAL:  invalid value for parameter "work_mem": "much"'),
+        ("PGSERVICE", "nowhere", 'definition of service "nowhere" not found'),
+    ],
+)
+def test_postgres_is_not_waited_for_where_it_would_say_the_same_again(
+    name: str, value: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = PrivatePostgres(tmp_path / "postgres")
+    monkeypatch.setenv(name, value)
+    try:
+        with pytest.raises(ServerError) as refused:
+            server.start()
+    finally:
+        server.stop()
+
+    assert str(refused.value).startswith("postgres lets nobody in: ")
+    assert str(refused.value).endswith(words)
+
+
+@pytest.mark.parametrize("limit", ["lots", "1.5gb", "-1", "1 gb", "1tb"])
+def test_a_limit_that_redis_cannot_take_is_told_by_its_name(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_MAXMEMORY", limit)
+
+    with pytest.raises(ServerError, match=f"^REDIS_MAXMEMORY must be a number of bytes, .* not '{limit}'$"):
+        PrivateRedis(tmp_path / "redis").start()
+
+
+@pytest.mark.parametrize(("limit", "bytes_"), [("", 1 << 30), ("0", 0), ("16MB", 16 << 20), ("5k", 5000)])
+def test_a_limit_is_written_as_redis_itself_reads_it(
+    limit: str, bytes_: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_MAXMEMORY", limit)
+    server = PrivateRedis(tmp_path / "redis")
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url, decode_responses=True) as client:
+            assert client.config_get("maxmemory") == {"maxmemory": str(bytes_)}
+    finally:
+        server.stop()
+
+
 # --- The suite's own -----------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """`make run` as a user meets it: real processes, killed and stopped."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -276,14 +277,56 @@ def test_a_bad_number_is_told(tmp_path: Path, name: str, value: str) -> None:
     assert f"{name} must be a whole number" in start_that_fails(tmp_path / "data", **{name: value})
 
 
-def test_a_setting_that_cannot_be_right_is_told_once(tmp_path: Path) -> None:
+def test_a_setting_that_cannot_be_right_is_told_by_the_last_line(tmp_path: Path) -> None:
     """By what prepares; what is loaded meanwhile ends without a word."""
     result = failed_start(tmp_path / "data", DEBUG="perhaps")
 
     assert result.stdout.count("DEBUG") == 1, result.stdout
-    assert "[prepare] DEBUG" in result.stdout
+    (told,) = re.findall(r"^\[prepare\] (DEBUG .*)$", result.stdout, re.MULTILINE)
     assert "[web]" not in result.stdout
-    assert result.stderr == "make run: prepare failed with status 1\n"
+    assert result.stderr == f"make run: prepare: {told}\n"
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["private", "of DATABASE_URL"])
+def test_what_postgres_would_say_again_ends_the_start_in_its_words(tmp_path: Path, named: bool) -> None:
+    url = {"DATABASE_URL": os.environ["DATABASE_URL"]} if named else {}
+
+    message = start_that_fails(tmp_path / "data", PGOPTIONS="-c nonexistent=1", **url)
+
+    assert 'FATAL:  unrecognized configuration parameter "nonexistent"' in message
+
+
+def test_a_limit_that_redis_cannot_take_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    message = start_that_fails(tmp_path / "data", REDIS_MAXMEMORY="lots")
+
+    assert message == "make run: REDIS_MAXMEMORY must be a number of bytes, such as 1gb, not 'lots'\n"
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+# A module that is loaded, and amid that Ctrl-C.
+CTRL_C = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+
+
+@pytest.mark.parametrize(
+    ("command", "loaded"),
+    [(["dev.install", "environment", "none.lock"], "venv"), (["dev.run"], "psycopg2")],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(
+    tmp_path: Path, command: list[str], loaded: str
+) -> None:
+    (tmp_path / f"{loaded}.py").write_text(CTRL_C)
+    environment = {**UserRun(tmp_path / "data").environment, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize("target", ["run", "test"])

@@ -1,9 +1,12 @@
 """An alert explained: its sentence with numbers, what made it and where that is today, what was kept away."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from tests.support.accepting import record, take
 from tests.support.alerts import Caller, burst, burst_rule, open_alert
@@ -11,7 +14,7 @@ from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.models import Transaction
-from transactions.review import explanation
+from transactions.review import customer, explanation
 from transactions.rules import lifecycle
 from transactions.rules.kinds.registry import read
 from transactions.storing.flush import flush
@@ -143,6 +146,23 @@ def test_totals_and_other_alerts_of_the_user_stand_beside_it(people: list[User],
         "amount_succeeded": 3000, "complete": True,
     }  # fmt: skip
     assert [each["id"] for each in told["others"]] == [other.pk]
+
+
+def test_where_the_user_has_more_than_are_counted_every_figure_is_of_the_latest_and_says_so(
+    people: list[User], ann: Caller, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customer, "COUNTED_MAX", 2)
+    take(*(record(f"A{n}", people[0], 10**n, "SUCCESS") for n in range(3)))
+    flush()
+    alert = open_alert(people[0])
+    totals = ann.get(f"alerts/{alert.pk}/")["totals"]
+    assert (totals["transactions"], totals["succeeded"], totals["complete"]) == (2, 2, False)
+    amounts = Transaction.objects.order_by("created_at", "id").values_list("amount", flat=True)
+    assert totals["amount_succeeded"] == sum(list(amounts)[1:])
+    client.force_login(User.objects.create_superuser("root"))
+    page = client.get(reverse("admin:alerts_alert_change", args=[alert.pk])).content.decode()
+    card = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index("First transaction") :]))
+    assert re.search(r"Succeeded, the latest 2 .* Transactions, 30 days 2\+ Of the latest 2, failed 0 ", card)
 
 
 def test_what_is_about_the_whole_system_has_no_user(ann: Caller) -> None:

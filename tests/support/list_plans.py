@@ -1,7 +1,7 @@
 """How PostgreSQL finds what a page of the list of transactions shows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import connection as database
@@ -22,8 +22,13 @@ def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def plans(client: Client, query: str) -> list[tuple[str, dict[str, Any]]]:
     """The statements on transactions behind a page of the list, each as it was really carried out."""
+    return plans_of(lambda: page(client, url("transaction", query)))
+
+
+def plans_of(ask: Callable[[], object]) -> list[tuple[str, dict[str, Any]]]:
+    """The statements on transactions that `ask` sends, each as it was really carried out."""
     with CaptureQueriesContext(database) as queries:
-        page(client, url("transaction", query))
+        ask()
     sent = [q["sql"] for q in queries if "transactions_transaction" in q["sql"]]
     statements = [sql for sql in sent if not sql.startswith("EXPLAIN")]
     assert statements

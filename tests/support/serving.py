@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 from django.db import connection
 
+from tests.support import forking
+
 ROOT = Path(__file__).resolve().parents[2]
+Server = subprocess.Popen[bytes] | forking.Fork
 READY_S = 60.0
 STOP_S = 15.0
 
@@ -58,21 +61,34 @@ def _serve(
 ) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", port or 0), backlog=1024) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", program, "--fd", str(listener.fileno()), *options]
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(log.open("ab")) if log is not None else subprocess.DEVNULL
-            process = subprocess.Popen(
-                [*command, "transaction_monitoring.asgi:application"],
-                cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": database_url(), **environment},
-                pass_fds=[listener.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+            with (log or Path(os.devnull)).open("ab") as output:
+                process = _started(
+                    program,
+                    [*options, "transaction_monitoring.asgi:application"],
+                    {**os.environ, "DATABASE_URL": database_url(), **environment},
+                    listener.fileno(),
+                    output.fileno(),
+                )
             stack.callback(stop, process)
             _wait_until_it_answers(process, url)
             yield url
+
+
+def _started(
+    program: str, arguments: list[str], environment: dict[str, str], listener: int, output: int
+) -> Server:
+    if forking.WORKS:
+        return forking.fork(program, arguments, environment, listener, output)
+    return subprocess.Popen(
+        [sys.executable, "-m", program, "--fd", str(listener), *arguments],
+        cwd=ROOT,
+        env=environment,
+        pass_fds=[listener],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
 
 
 def the_server() -> int:
@@ -102,7 +118,7 @@ def resident_mb() -> float:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", _status(Path(f"/proc/{the_server()}/status")))[0]) / 1024
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: Server) -> None:
     """SIGTERM, and SIGKILL to one that does not heed it."""
     process.terminate()
     try:
@@ -112,7 +128,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _wait_until_it_answers(process: Server, url: str) -> None:
     deadline = time.monotonic() + READY_S
     while True:
         try:

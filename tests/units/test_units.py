@@ -43,7 +43,7 @@ def test_each_runs_without_root_without_capabilities_and_writes_to_nothing(
 def test_a_post_becomes_a_row(installed: Installed, sender: Sender) -> None:
     sender.until_taken("the first")
 
-    until(lambda: installed.rows() == ["the first"], "no row")
+    until(lambda: installed.rows() == ["the first"], "the row is stored")
     sender.nothing_is_lost()
 
 

@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from . import token_checks
+from . import rate_limits, token_checks
 from .addresses import client_address
 from .callers import bearer_token
 from .throttling import take
@@ -16,7 +16,8 @@ class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer TOKEN`. `request.auth` is then a token_checks.Access.
 
     The settings name it first, so every request comes by here: it is charged to its caller's rate
-    limit before any database is asked, and guessing tokens is limited like everything else.
+    limit before any database is asked, and guessing tokens is limited like everything else. Whose token is
+    good pays from its bucket, with all that follows; its address gets back what it paid for the look.
     """
 
     @sensitive_variables()
@@ -30,6 +31,9 @@ class TokenAuthentication(BaseAuthentication):
         access = token_checks.check(token)
         if access is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked.")
+        if known is None:
+            rate_limits.give_back(caller, 1)
+            take(request._request, access.caller, 1)
         return access.user, access
 
     def authenticate_header(self, request: Request) -> str:

@@ -38,6 +38,8 @@ REFUSED = "Too many requests: the rate limit is reached. Retry-After says when t
 LEASE_S = 5.0
 # What is taken ahead: this part of a second's worth, and of a full bucket.
 AHEAD = 0.1
+# How often Redis is asked for one request.
+ASKED_MAX = 3
 # Seconds for which an answer of Redis is waited for.
 PATIENCE_S = 1.0
 # Seconds for which, after none came, Redis is not asked and nobody is limited.
@@ -153,7 +155,10 @@ class Limiter:
             # One asks, and takes some ahead for those that wait with it.
             async with bucket.asking:
                 passes = bucket.spend(records)
-                if not passes and bucket.at_most() >= records:
+                # Again: others may have spent what was held while Redis was asked for the rest.
+                for _ in range(ASKED_MAX):
+                    if passes or bucket.at_most() < records:
+                        break
                     if not await self._fill(caller, bucket, records):
                         return None
                     passes = bucket.spend(records)

@@ -1,10 +1,10 @@
 """The fast lane: the common POST, answered without Django's threads.
 
-Django's ASGI handler starts a thread for every request, and a synchronous view another, which
-costs ten times what accepting a record does. So a plain POST, JSON or a form, with a token that this process
-knows, or an anonymous one of a private run, is answered here, by the decoder, the credentials, the
-limits and the `answers` that the views use too. Whatever is in any way unusual goes to Django untouched,
-whose views define the API: one test sends a long table of requests both ways and demands the same answers.
+A thread, and all that Django does in it, costs ten times what accepting a record does. So a plain POST,
+JSON or a form, with a token that this process knows, or an anonymous one of a private run, is answered
+here, by the decoder, the credentials, the limits and the `answers` that the views use too. Whatever is in
+any way unusual goes to Django untouched, whose views define the API: one test sends a long table of
+requests both ways and demands the same answers.
 """
 
 from contextvars import ContextVar
@@ -60,8 +60,9 @@ class Plain(NamedTuple):
 def fast_lane(application: ASGI3Application, request_id: "ContextVar[str]") -> ASGI3Application:
     """`application` behind the lane; with FAST_LANE off `application` itself.
 
-    The lane stands in front of everything, also of what names, counts and times requests: what it
-    answers, it names, counts and times itself. `request_id` is set to the request's name for the log.
+    Only what reads bodies stands in front of the lane. It is in front of what names, counts and times
+    requests: what it answers, it names, counts and times itself. `request_id` is set to the request's
+    name for the log.
     """
     if not settings.FAST_LANE:
         return application

@@ -95,7 +95,7 @@ TOTALS = an_object(
         "amount_succeeded": COUNT,
         "complete": {
             "type": "boolean",
-            "description": f"Whether all were counted: the latest {COUNTED_MAX:,} are.",
+            "description": f"Whether that is all; else every figure is of the latest {COUNTED_MAX:,}.",
         },
         "first_at": {**MOMENT_OR_NULL, "description": "The user's first transaction of all."},
     }

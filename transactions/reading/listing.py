@@ -24,7 +24,8 @@ from .parameters import DayOrMomentField, KnownUserField, Parameters, ZoneField
 # The name of its pages, for which their cursors are signed.
 PAGES = "transactions.listing"
 
-# Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user_amount.
+# Purpose: one page, by the index transaction_by_time; of a status that is rare by transaction_by_status, of
+# one user by transaction_by_user_amount.
 SELECT_PAGE = f"""
     SELECT {detail.COLUMNS}
       FROM {TRANSACTIONS}

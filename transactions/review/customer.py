@@ -17,14 +17,19 @@ COUNTED_MAX = 10_000
 OTHERS_MAX = 20
 POINTS_MAX = 500
 
-# Purpose: a user's transactions of the last days, the latest so many, by the index on users.
+# A user's transactions of the last days, the latest first, by the index on users.
+THEIRS = f"""
+    {tables.TRANSACTIONS} t
+    WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) > (%(user)s, %(since)s)
+    ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC
+"""
+# Purpose: the latest so many of them, counted and summed, and whether there are more.
 TOTALS = f"""
-    SELECT count(*), count(*) FILTER (WHERE status = 'SUCCESS'), count(*) FILTER (WHERE status = 'FAILED'),
+    SELECT EXISTS (SELECT FROM {THEIRS} OFFSET %(most)s LIMIT 1), count(*),
+           count(*) FILTER (WHERE status = 'SUCCESS'), count(*) FILTER (WHERE status = 'FAILED'),
            count(*) FILTER (WHERE status = 'PENDING'),
            coalesce(sum(amount) FILTER (WHERE status = 'SUCCESS'), 0)
-      FROM (SELECT t.status, t.amount FROM {tables.TRANSACTIONS} t
-             WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) > (%(user)s, %(since)s)
-             ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s) counted
+      FROM (SELECT t.status, t.amount FROM {THEIRS} LIMIT %(most)s) counted
 """
 FIRST = f"""
     SELECT t.created_at FROM {tables.TRANSACTIONS} t WHERE t.user_id = %(user)s
@@ -41,19 +46,22 @@ AMOUNTS = f"""
 
 
 def totals(user: int) -> dict[str, Any]:
-    """Counts by status and the sum of what succeeded, of the last DAYS days; of COUNTED_MAX at most."""
+    """Counts by status and the sum of what succeeded, of the last DAYS days.
+
+    All of it is of the latest COUNTED_MAX; where there are more, it is not `complete`.
+    """
     since = timezone.now() - timedelta(days=DAYS)
-    asked = {"user": user, "since": since, "most": COUNTED_MAX + 1}
-    ((count, succeeded, failed, pending, amount),) = bounded_queries.query(TOTALS, asked)
+    asked = {"user": user, "since": since, "most": COUNTED_MAX}
+    ((more, count, succeeded, failed, pending, amount),) = bounded_queries.query(TOTALS, asked)
     first = bounded_queries.query(FIRST, {"user": user})
     return {
         "days": DAYS,
-        "transactions": min(count, COUNTED_MAX),
+        "transactions": count,
         "succeeded": succeeded,
         "failed": failed,
         "pending": pending,
         "amount_succeeded": int(amount),
-        "complete": count <= COUNTED_MAX,
+        "complete": not more,
         "first_at": first[0][0] if first else None,
     }
 
