@@ -1,10 +1,9 @@
 """Rules in the flush: storing goes on whatever they do, what they miss is owed, and paid once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
@@ -356,27 +355,6 @@ def test_after_the_rules_a_flush_waits_as_long_as_before(people: list[User]) -> 
         assert limits(cursor) == before
     assert before[:2] == ["5s", "30s"]
     assert Hit.objects.count() == 1
-
-
-@pytest.mark.parametrize(("stored_s", "until_s"), [(10, 90), (60, 120)])
-def test_what_is_left_is_done_until_the_next_flush_is_near_and_some_of_it_after_a_long_one(
-    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch, stored_s: int, until_s: int
-) -> None:
-    settings.FLUSH_INTERVAL_SECONDS = 100
-    rule_in_force("amount", amount=5)
-    now, goes_on = [0.0], []
-
-    def pay(session: Session, go_on: Callable[[], bool], tell: object) -> None:
-        for now[0] in (until_s - 1, until_s + 1):
-            goes_on.append(go_on())
-
-    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr("transactions.rules.debts.pay", pay)
-    with Session() as session:
-        rules = live.FlushRules()
-        now[0] = stored_s
-        rules.afterwards(session, None)
-    assert goes_on == [True, False]
 
 
 def test_seconds_and_hits_are_counted_by_version(people: list[User], client: Client) -> None:

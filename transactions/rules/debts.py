@@ -22,7 +22,6 @@ from ..models import Transaction
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
 from . import evaluation, gate, retrying, slices
-from .debt_ranges import EARLIEST_IS_KNOWN, IDS_MAX, join_others
 from .evaluation import Findings, Touched
 from .locks import impatient, share
 from .models import Debt
@@ -40,8 +39,18 @@ SEGMENT_IDS = 500_000
 # Users looked at by one transaction, of what happened in a time; most may have nothing in it. Likewise.
 SLICE_USERS = 5_000
 SLICE_USERS_MIN = 50
+# Rows that settled, in one row of debt.
+IDS_MAX = 50_000
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
 FUTURE_IDS_MAX = 1_000
+
+# Whether `earliest` of a row of debt {d} holds of all of it, and not only of what was owed before the release
+# before added to it.
+EARLIEST_IS_KNOWN = """(
+    {d}.earliest IS NOT NULL
+    AND ({d}.last_id IS NULL OR {d}.last_id = {d}.earliest_last_id)
+    AND ({d}.ids = '[]' OR ({d}.ids ->> -1)::bigint = {d}.earliest_last_of_ids)
+)"""
 
 # Purpose: something is owed.
 INSERT = f"""
@@ -282,9 +291,6 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     if not share(cursor):
         return None
     evaluation.prepare(cursor)
-    if debt.version is not None and (joined := join_others(cursor, debt.id, SEGMENT_IDS)):
-        first, last, ids, attempts = joined
-        debt = debt._replace(first=first, last=last, ids=ids, attempts=attempts)
     # Which rows are next is found before a rule's time begins: of a long range that takes as long for few of
     # them as for many.
     cursor.execute(evaluation.PLAN_ALONG_INDEXES)

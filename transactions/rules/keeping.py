@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..models import Transaction
-from .debt_ranges import EARLIEST_IS_KNOWN
+from .debts import EARLIEST_IS_KNOWN
 from .kinds.registry import UnreadableKind, read_kept
 from .models import APPROVED, Debt, Version
 from .versions import judging

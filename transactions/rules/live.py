@@ -41,10 +41,8 @@ BACKLOG_CHUNKS = 10
 # A chunk with more old rows than this, and a larger share, is owed: the gate spares none of their users.
 OLD_ROWS_MAX = 200
 OLD_SHARE_MAX = 0.25
-# What is left is done for so long after a flush, in intervals, at least a slice of it; and until so long
-# after a flush began: a slice of the usual size does not hold up the next one.
+# What is left is done for so long after a flush, in intervals, at least a slice of it.
 AFTERWARDS_INTERVALS = 0.6
-UNTIL_INTERVALS = 0.9
 
 # Purpose: the last key that was given to a row.
 SELECT_LAST_ID = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {TABLE}_id_seq"
@@ -85,7 +83,6 @@ class FlushRules:
     """
 
     def __init__(self, waiting: int = 0) -> None:
-        self._began = time.monotonic()
         backlog = waiting > BACKLOG_CHUNKS * settings.FLUSH_CHUNK_RECORDS
         self._chunks_left = 0 if backlog else CHUNKS_AT_ONCE
         # None where they cannot be known; those that have ended alone are looked for when they may judge.
@@ -94,7 +91,7 @@ class FlushRules:
         self._last_id = 0
         # Debts of this flush by version, which its next chunks join; None is all of them.
         self._owed: dict[int | None, int] = {}
-        self._untried: set[int] = set()
+        self._failed: set[int] = set()
         self._findings = Findings()
 
     def begin(self, cursor: Any) -> None:
@@ -138,17 +135,13 @@ class FlushRules:
 
     def committed(self) -> None:
         """After a chunk's commit: tells what came of it."""
-        # What one chunk had no room for is likely the same of the next: it would be found, and undone.
-        self._untried |= {*self._findings.failed, *self._findings.put_off}
+        self._failed |= self._findings.failed.keys()
         tell(self._versions or [], self._findings)
         self._findings = Findings()
 
     def afterwards(self, session: Session, began: datetime | None) -> None:
         """After a flush: debt, states, and the clock, if all that was accepted before `began` is stored."""
-        interval_s = settings.FLUSH_INTERVAL_SECONDS
-        deadline = max(
-            time.monotonic() + AFTERWARDS_INTERVALS * interval_s, self._began + UNTIL_INTERVALS * interval_s
-        )
+        deadline = time.monotonic() + AFTERWARDS_INTERVALS * settings.FLUSH_INTERVAL_SECONDS
 
         def go_on() -> bool:
             waiting = int(connection().llen(QUEUE))
@@ -207,7 +200,7 @@ class FlushRules:
             raise PutOff
         if gate.is_kept(cursor):
             gate.count_touched(cursor, newest=True)
-        trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._untried]
+        trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._failed]
         hits_max = evaluation.PLACED_AT_ONCE
         self._findings = evaluation.evaluate(cursor, trying, touched, hits_max=hits_max)
         self._owe_rest(cursor, touched, trying, stored, older)

@@ -49,7 +49,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what the release before has added to a debt may have happened before it",
-        "transactions/rules/debt_ranges.py",
+        "transactions/rules/debts.py",
         " OR {d}.last_id = {d}.earliest_last_id",
         " OR true",
         RULES,
@@ -66,27 +66,6 @@ MUTATIONS = (
         "transactions/rules/debts.py",
         "       AND NOT EXISTS (SELECT FROM {DEBT} a WHERE a.id = d.split_from)\n",
         "",
-        RULES,
-    ),
-    Mutation(
-        "what a version owes of a debt of all joins no other range before that is paid",
-        "transactions/rules/debt_ranges.py",
-        "           AND NOT EXISTS (SELECT FROM {DEBT} a WHERE a.id = d.split_from)\n",
-        "",
-        RULES,
-    ),
-    Mutation(
-        "a range of whose beginning nothing is known stays by itself",
-        "transactions/rules/debt_ranges.py",
-        """ AND {EARLIEST_IS_KNOWN.format(d="d")}""",
-        "",
-        RULES,
-    ),
-    Mutation(
-        "the rows that settled join with their range",
-        "transactions/rules/debt_ranges.py",
-        "ids = d.ids || o.ids",
-        "ids = d.ids",
         RULES,
     ),
     Mutation(
