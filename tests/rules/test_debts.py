@@ -94,6 +94,44 @@ def test_what_took_too_long_is_given_more_time_when_it_is_tried_again(
     assert Hit.objects.count() == 1
 
 
+@pytest.mark.usefixtures("_short_time")
+def test_what_ran_out_of_time_is_tried_with_fewer_rows_at_once(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    Debt.objects.update(version=version, count_in_gate=False)
+    with connection.cursor() as cursor:
+        cursor.execute((SLOW % (0.07, "INSERT")).replace("EACH STATEMENT", "EACH ROW").replace("NULL", "NEW"))
+    with Session() as session:
+        debts.pay(session, lambda: True, lambda findings: None)
+    assert (Hit.objects.count(), Debt.objects.count()) == (60, 0)
+
+
+@pytest.mark.usefixtures("_short_time")
+def test_finding_the_next_rows_of_a_long_range_is_no_part_of_a_rules_time(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    monkeypatch.setattr(debts, "TOUCH_NEXT", f"SELECT pg_sleep(1.2); {debts.TOUCH_NEXT}")
+    pay_a_slice()
+    assert Hit.objects.count() == 20
+
+
+def test_of_what_happened_in_a_time_fewer_users_are_looked_at_after_a_failure(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debts, "SLICE_USERS", 4)
+    monkeypatch.setattr(debts, "SLICE_USERS_MIN", 1)
+    now = datetime.now(UTC)
+    store(*(row(user, now - timedelta(minutes=1), 7) for user in people))
+    rule_in_force("amount", amount=5, begin=full_minute(now, -60))
+    Debt.objects.update(attempts=2, error="too slow", after_user=people[0].pk - 1)
+    pay_a_slice()
+    assert list(Hit.objects.values_list("user", flat=True)) == [people[0].pk]
+
+
 def test_many_slow_rules_take_no_longer_of_a_chunk_than_few(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:

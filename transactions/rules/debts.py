@@ -1,13 +1,15 @@
 """Debt: what is stored and not judged yet, as rows; and how it is paid, by the same statements.
 
 A debt's cursor moves in the transaction of its hits. What fails is tried again later and later, with
-fewer rows at a time, and holds up nobody else's.
+fewer rows at a time, and holds up nobody else's. What ran out of time is tried with fewer at once: it would
+take no less time later.
 
 A range is paid user by user. In the order of ids nearly every row of a slice is another user's, and the
 window of each would be read again with every slice in which there is a row of that user.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -34,8 +36,9 @@ SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
 # Of a range so many ids are gone through user by user, and then the next: each slice reads all of them.
 SEGMENT_IDS = 500_000
-# Users looked at by one transaction, of what happened in a time; most may have nothing in it.
+# Users looked at by one transaction, of what happened in a time; most may have nothing in it. Likewise.
 SLICE_USERS = 5_000
+SLICE_USERS_MIN = 50
 # Rows that settled, in one row of debt.
 IDS_MAX = 50_000
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
@@ -255,7 +258,7 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
             found = cursor.fetchone()
         if found is None:
             return
-        debt = Owed(*found)
+        debt, began = Owed(*found), time.monotonic()
         try:
             with impatient(session) as cursor:
                 findings = _pay_slice(cursor, debt)
@@ -266,13 +269,15 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
             raise
         except Exception as error:
             # Where the connection is gone, this fails too.
-            _postpone(session, debt, str(error).partition("\n")[0][:200])
+            took_s = time.monotonic() - began
+            _postpone(session, debt, str(error).partition("\n")[0][:200], took_s)
         if not go_on():
             return
 
 
-def _postpone(session: Session, debt: Owed, error: str) -> None:
-    seconds = retrying.wait_s(debt.attempts)
+def _postpone(session: Session, debt: Owed, error: str, took_s: float) -> None:
+    ran_out = took_s >= evaluation.RULE_MS_MAX / 1000 * retrying.times(debt.attempts)
+    seconds = retrying.wait_s(debt.attempts, ran_out=ran_out)
     log.error("Rules could not judge what is stored (debt %s): %s; again in %s s", debt.id, error, seconds)
     with impatient(session) as cursor:
         cursor.execute(POSTPONE, {"id": debt.id, "error": error or "unknown", "secs": seconds})
@@ -286,7 +291,9 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     if not share(cursor):
         return None
     evaluation.prepare(cursor)
-    cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
+    # Which rows are next is found before a rule's time begins: of a long range that takes as long for few of
+    # them as for many.
+    cursor.execute(evaluation.PLAN_ALONG_INDEXES)
     size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
     judge = _judge_users if debt.what is Owing.TIME else _judge_rows
     findings, rows, rest = judge(cursor, debt, size)
@@ -329,10 +336,12 @@ def _judge_users(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owe
         return Findings(), 0, None
     if version.unreadable:
         raise Failed(version.unreadable)
-    asked = {"after": debt.after_user or 0, "window_s": version.kind.window_s, "users": SLICE_USERS}
+    users = retrying.rows(SLICE_USERS, SLICE_USERS_MIN, debt.attempts)
+    asked = {"after": debt.after_user or 0, "window_s": version.kind.window_s, "users": users}
     looked, last = slices.look(cursor, version.id, debt.since, debt.until, **asked, rows=size)
     if not looked:
         return Findings(), 0, None
+    _limit(cursor, debt)
     findings = evaluation.evaluate_looked_at(cursor, version)
     if version.id in findings.failed:
         raise Failed(findings.failed[version.id])
@@ -345,7 +354,13 @@ def _judge_rows(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed
     touched = evaluation.describe(cursor)
     if touched is None:
         return Findings(), 0, rest
+    _limit(cursor, debt)
     return _judge(cursor, debt, touched), touched.rows, rest
+
+
+def _limit(cursor: Any, debt: Owed) -> None:
+    """From here on each statement has the time of a rule, more of it after failures."""
+    cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
 
 
 def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:

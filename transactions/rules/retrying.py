@@ -23,8 +23,14 @@ def times(attempts: int) -> int:
     return min(attempts + 1, TIMES_MAX)
 
 
-def wait_s(attempts: int) -> int:
-    """Seconds until the next attempt, after so many failures before this one."""
+def wait_s(attempts: int, *, ran_out: bool = False) -> int:
+    """Seconds until the next attempt, after so many failures before this one.
+
+    None where the time `ran_out` that fewer rows may well be judged in; waiting makes nothing smaller.
+    """
+    if ran_out and attempts < HALVINGS_MAX:
+        return 0
+    attempts -= HALVINGS_MAX if ran_out else 0
     return min(RETRY_S_MAX, RETRY_S << min(attempts, _DOUBLINGS_MAX))
 
 
