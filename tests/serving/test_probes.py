@@ -1,5 +1,6 @@
 """The probes as they are asked: by address, without a host, a hundred at a time, and by another's page."""
 
+import json
 import os
 import secrets
 import socket
@@ -91,7 +92,7 @@ def test_a_probe_is_answered_for_any_host_or_none(closed_url: str, path: str) ->
 @pytest.mark.parametrize("path", [*PROBES, "/metrics"])
 def test_a_probe_is_for_reading_whatever_the_host(closed_url: str, path: str) -> None:
     status, head, body = asked(closed_url, path, "Host: 10.0.0.7", "Content-Length: 0", method="POST")
-    assert (status, body) == (405, "")
+    assert (status, json.loads(body)) == (405, {"detail": 'Method "POST" not allowed.'})
     assert "Allow: GET, HEAD" in head
 
 

@@ -142,7 +142,8 @@ def probes(application: ASGI3Application) -> ASGI3Application:
         if scope["type"] != "http" or (view := VIEWS.get(path_of(scope))) is None:
             await application(scope, receive, send)
         elif scope["method"] not in ("GET", "HEAD"):
-            await answer(scope, send, 405, b"", JSON, Allow="GET, HEAD")
+            told = JsonResponse({"detail": f'Method "{scope["method"]}" not allowed.'}).content
+            await answer(scope, send, 405, told, JSON, Allow="GET, HEAD")
         else:
             try:
                 await view(scope, send)
