@@ -14,6 +14,7 @@ from tests.compose.engine import Engine
 from tests.compose.sending import Sender, until
 from tests.compose.site import Site, documented
 from tests.support.containers import SERVICES, last_stage
+from tests.support.tracebacks import errors
 from tests.support.watching import PATH
 
 ADD = "/api/add-transaction/"
@@ -166,6 +167,11 @@ def test_one_that_is_killed_comes_back_by_itself_and_nothing_is_lost(
     sender.nothing_is_lost()
 
 
+def test_whatever_was_restarted_or_killed_no_log_has_a_traceback_of_ours(site: Site) -> None:
+    """Before the logs go with their containers."""
+    assert errors(site.compose("logs", "--no-log-prefix")) == []
+
+
 def test_a_backup_as_documented_is_restored_as_documented(site: Site, sender: Sender) -> None:
     backup, restore = documented("Backup and restore")
     site.compose("stop", "beat", "worker")
@@ -187,6 +193,7 @@ def test_a_backup_as_documented_is_restored_as_documented(site: Site, sender: Se
 
 def test_all_of_it_goes_down_and_comes_up_as_it_was(site: Site, sender: Sender) -> None:
     sender.until_taken("before all goes down")
+    assert errors(site.compose("logs", "--no-log-prefix")) == []
     site.type("docker compose down\n")
     assert site.running() == {}
 

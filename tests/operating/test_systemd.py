@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.containers import SERVICES, command
 from tests.support.serving import ROOT
-from tests.units.journal import errors
+from tests.support.tracebacks import errors
 
 UNITS = ROOT / "deploy" / "systemd"
 # Of the servers on one machine of three.

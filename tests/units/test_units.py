@@ -6,9 +6,9 @@ import pytest
 
 from dev.waiting import wait_until
 from tests.compose.sending import Sender, until
+from tests.support.tracebacks import errors
 from tests.units.guest import Guest
 from tests.units.installed import UNITS, Installed
-from tests.units.journal import errors
 
 # They post at once while something is stopped or killed.
 CLIENTS = 4

@@ -1,4 +1,4 @@
-"""What a journal of the units tells that should not have happened."""
+"""What logs tell that should not have happened: of units in their journal, of containers line by line."""
 
 import json
 
