@@ -6,10 +6,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from . import rate_limits, token_checks
+from . import token_checks
 from .addresses import client_address
 from .callers import bearer_token
-from .throttling import take
+from .throttling import take, take_instead
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -32,8 +32,7 @@ class TokenAuthentication(BaseAuthentication):
         if access is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked.")
         if known is None:
-            rate_limits.give_back(caller, 1)
-            take(request._request, access.caller, 1)
+            take_instead(request._request, access.caller)
         return access.user, access
 
     def authenticate_header(self, request: Request) -> str:

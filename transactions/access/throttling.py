@@ -31,6 +31,16 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
         raise RateLimited
 
 
+def take_instead(request: HttpRequest, caller: str) -> None:
+    """Has `caller` pay for the request, and not who has paid for it so far. Raises RateLimited."""
+    if limited := getattr(request, "rate_limit", None):
+        payer, allowance = limited
+        # Without an answer from Redis nothing was paid.
+        if allowance is not None:
+            rate_limits.give_back(payer, 1)
+        take(request, caller, 1)
+
+
 def take_for_batch(request: HttpRequest, records: int) -> None:
     """Takes one for each record but the first, for which the request itself has paid. Raises RateLimited.
 
